@@ -1,0 +1,90 @@
+# Everything a contributor or a build server runs. It needs make, Python 3.11 or newer, and the package index.
+# The tools live in .venv, made on first use; an install is repeated only when a pyproject.toml has changed.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # two pips in one environment get in each other's way
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+# A fixed place (the type checkers' settings name it, and it is replaced when it is broken).
+override VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+# What may be set on the command line:
+PYTHON ?=
+WORKERS ?= 2
+PLAN ?=
+AGENTS ?=
+ARGS ?=
+
+# The first of these that is new enough makes the environment.
+CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+ADAPTERS := $(wildcard adapters/*/pyproject.toml)
+
+.PHONY: help setup demo test bench lint clean
+
+help: ## Show this list
+	@echo "make TARGET [VARIABLE=value ...]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  PYTHON=path     the interpreter to build .venv with (default: the newest of 3.13, 3.12, 3.11, python3)"
+	@echo "  WORKERS=n       how many processes run the tests (default: 2)"
+	@echo "  ARGS='...'      passed on by demo, test (to pytest) and bench"
+
+setup: $(VENV)/.stamp-dev ## Make .venv with everything development needs
+
+demo: $(VENV)/.stamp-demo ## Watch a team of agents work (PLAN=file, AGENTS=n, ARGS='...')
+	@$(BIN)/python -m examples.demo $(if $(PLAN),--plan '$(PLAN)') $(if $(AGENTS),--agents '$(AGENTS)') $(ARGS)
+
+test: lint ## Check everything: lint, types, import directions, then the tests (WORKERS=n, ARGS='...')
+	@echo "== pytest"
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+bench: $(VENV)/.stamp-dev ## Run the benchmarks (ARGS='...')
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/.stamp-dev ## Check style, types and import directions without running a test
+	@echo "== ruff check"
+	@$(BIN)/ruff check
+	@echo "== ruff format"
+	@$(BIN)/ruff format --check
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== basedpyright"
+	@$(BIN)/basedpyright
+	@echo "== import directions"
+	@$(BIN)/lint-imports --no-logo
+
+clean: ## Remove caches, builds and reports; keeps .venv and every database
+	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . \( -name .git -o -name .venv -o -name node_modules \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+# An interpreter that is newer than the stamps, or that had to be replaced, has them made again.
+$(BIN)/python:
+	@set -e; found=; \
+	for candidate in $(CANDIDATES); do \
+	    if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	    then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "Arbeit needs Python 3.11 or newer, with its venv module (on Debian and Ubuntu: python3-venv)." >&2; \
+	    echo "Tried without success: $(CANDIDATES). Point at one with: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	fi; \
+	echo "== $(VENV), with $$("$$found" --version)"; \
+	rm -rf $(VENV); \
+	"$$found" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.stamp-demo: pyproject.toml $(BIN)/python
+	@echo "== installing Arbeit and what the demo needs"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+# Everything in one go, so that an adapter's dependency on arbeit is met by the one here.
+$(VENV)/.stamp-dev: pyproject.toml $(ADAPTERS) $(BIN)/python
+	@echo "== installing Arbeit, its adapters and the tools"
+	@$(PIP) --editable '.[demo,dev]' $(patsubst %/pyproject.toml,--editable ./%,$(ADAPTERS))
+	@touch $(VENV)/.stamp-demo $@

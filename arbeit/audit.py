@@ -1,0 +1,136 @@
+"""Proof from the log: fold it anew, check every hash, and compare with what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from arbeit.core.evolve import Stamp, evolve
+from arbeit.core.model import ZERO_HASH, Event, Head, Lease
+from arbeit.core.policy import EVERYTHING
+from arbeit.core.record import change
+from arbeit.core.view import View
+from arbeit.ports import LocalStore
+from arbeit.wire import check_hashes, fact_of
+
+_CHUNK = 5_000
+
+
+@frozen
+class Verification:
+    """What a check of a project's log found.
+
+    `position` is the first wrong position, `row` the first stored row that the log does not give; both None
+    where all is well.
+    """
+
+    ok: bool
+    events: int
+    rows: int
+    head_hash: str
+    position: int | None = None
+    row: str | None = None
+    problem: str | None = None
+
+
+def log(store: LocalStore, project: str, upto: int) -> Iterator[Event]:
+    """A project's events up to a position, in chunks."""
+    after = 0
+    while after < upto:
+        chunk = store.history(project, after, min(_CHUNK, upto - after), EVERYTHING)
+        if not chunk:
+            return
+        yield from chunk
+        after = chunk[-1].position
+
+
+def fold(project: str, events: Iterable[Event]) -> View:
+    """The whole state that these events give, first to last."""
+    view = View(project, whole=True)
+    for event in events:
+        apply(view, event)
+    return view
+
+
+def apply(view: View, event: Event) -> None:
+    """Apply one recorded event to a whole view."""
+    evolve(view, fact_of(event), Stamp(event.position, event.at, event.actor))
+    view.head = Head(event.position, event.hash, view.schedule.virtual_time, event.at)
+    if event.position % _CHUNK == 0:
+        view.begin()
+
+
+def verify(store: LocalStore, project: str) -> Verification:
+    """Check hash chain and positions, then that folding the events gives the stored rows, liveness excepted."""
+    stored = store.rows(project)
+    head: Head = stored.pop("head")[project]
+    view = View(project, whole=True)
+    position, prev_hash = 0, ZERO_HASH
+    for event in log(store, project, head.position):
+        position += 1
+        wrong: str | None = (
+            f"is numbered {event.position}" if event.position != position else check_hashes(event, prev_hash)
+        )
+        if wrong is not None:
+            return Verification(
+                ok=False,
+                events=position,
+                rows=0,
+                head_hash=prev_hash,
+                position=position,
+                problem=f"event {position} {wrong}",
+            )
+        apply(view, event)
+        prev_hash = event.hash
+    if (position, prev_hash) != (head.position, head.hash):
+        mismatch = f"the head says position {head.position}, the log ends at {position}"
+        return Verification(
+            ok=False, events=position, rows=0, head_hash=prev_hash, position=position + 1, problem=mismatch
+        )
+    count = sum(len(table) for table in stored.values())
+    row = _first_difference(view, stored) or _differing_head(view, head)
+    problem = f"{row} is not what the log gives" if row is not None else None
+    return Verification(ok=row is None, events=position, rows=count, head_hash=prev_hash, row=row, problem=problem)
+
+
+def _differing_head(view: View, head: Head) -> str | None:
+    return None if view.head == head else "head"
+
+
+def tables(view: View) -> Mapping[str, Mapping[Any, Any]]:
+    """A whole view's entities by kind and key, in the shape of a store's `rows`."""
+    items = {item.id: item for table in view.items.values() for item in table.values()}
+    present: dict[str, Mapping[Any, Any]] = {
+        "project": {view.key: view.project} if view.project is not None else {},
+        "queue": view.schedule.queues,
+        "group": view.schedule.groups,
+        "agent": view.agents,
+        "task": view.tasks,
+        "lease": view.leases,
+        "run": view.runs,
+        "relationship": view.relationships,
+        "entry": view.entries,
+        "item": items,
+    }
+    return {
+        kind: {key: entity for key, entity in table.items() if entity is not None} for kind, table in present.items()
+    }
+
+
+def _first_difference(view: View, stored: Mapping[str, Mapping[Any, Any]]) -> str | None:
+    for kind, folded in tables(view).items():
+        have = stored[kind]
+        for key in sorted(folded.keys() | have.keys(), key=str):
+            if settled(folded.get(key)) != settled(have.get(key)):
+                name = "/".join(key) if isinstance(key, tuple) else key
+                return f"{kind} {name}"
+    return None
+
+
+def settled(entity: Any) -> Any:  # noqa: ANN401 - one entity of any kind
+    """An entity without its liveness, which has no history."""
+    if isinstance(entity, Lease):
+        return change(entity, expires_at=0, heartbeat_at=0, preempt_requested=False)
+    return entity

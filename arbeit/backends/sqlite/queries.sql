@@ -1,0 +1,220 @@
+-- Lists of ids and names come as one JSON array each (json_each), so that every statement has a fixed shape.
+-- {queue}, {task} and so on stand for an entity's columns in the order of its fields (codec.py).
+
+-- name: head
+SELECT position, hash, virtual_time, at FROM heads WHERE project = ?
+
+-- name: save_head
+INSERT INTO heads (project, position, hash, virtual_time, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (project) DO UPDATE SET position = excluded.position, hash = excluded.hash,
+    virtual_time = excluded.virtual_time, at = excluded.at
+
+-- name: project
+SELECT {project} FROM projects WHERE key = ?
+
+-- name: projects
+SELECT {project} FROM projects ORDER BY key
+
+-- name: queues_since
+SELECT {queue} FROM queues WHERE project = ? AND touched > ?
+
+-- name: groups_since
+SELECT {group} FROM groups WHERE project = ? AND touched > ?
+
+-- name: agents
+SELECT {agent} FROM agents WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: tasks
+SELECT {task} FROM tasks WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: leases
+SELECT {lease} FROM leases WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: runs
+SELECT {run} FROM runs WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: entries
+SELECT {entry} FROM entries WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: items_of
+SELECT {item} FROM items WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
+
+-- name: receipts
+SELECT actor, operation, key, fingerprint, reply, at, position FROM receipts
+WHERE project = ?1 AND (actor, operation, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(?2))
+
+-- name: relationships_from
+SELECT {relationship} FROM relationships
+WHERE project = ? AND from_task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
+
+-- name: relationships_to
+SELECT {relationship} FROM relationships
+WHERE project = ? AND to_task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
+
+-- name: relationships_of
+SELECT {relationship} FROM relationships WHERE seq IN (
+    SELECT seq FROM relationships WHERE project = ?1 AND from_task_id = ?2
+    UNION SELECT seq FROM relationships WHERE project = ?1 AND to_task_id = ?2) ORDER BY seq
+
+-- name: after
+WITH RECURSIVE later (id) AS (
+    SELECT value FROM json_each(?2)
+    UNION
+    SELECT edge.to_task_id FROM later JOIN relationships AS edge
+        ON edge.project = ?1 AND edge.from_task_id = later.id AND edge.type = 'blocks'
+    UNION
+    SELECT edge.from_task_id FROM later JOIN relationships AS edge
+        ON edge.project = ?1 AND edge.to_task_id = later.id AND edge.type = 'parent_of'
+    LIMIT ?3
+) SELECT id FROM later
+
+-- name: below
+WITH RECURSIVE under (id) AS (
+    SELECT value FROM json_each(?2)
+    UNION
+    SELECT edge.to_task_id FROM under JOIN relationships AS edge
+        ON edge.project = ?1 AND edge.from_task_id = under.id AND edge.type = 'parent_of'
+) SELECT id FROM under
+
+-- name: window
+SELECT {task} FROM tasks WHERE project = ? AND queue = ? AND requires = ? AND claim_status = 'ready'
+ORDER BY rank, rank_position, id LIMIT ?
+
+-- name: overdue
+SELECT expires_at, id FROM leases
+WHERE ended_at IS NULL AND expires_at <= ?2 AND project = ?1 ORDER BY expires_at, id LIMIT ?3
+
+-- name: delayed
+SELECT {task} FROM tasks
+WHERE claim_status = 'delayed' AND ready_at <= ?2 AND project = ?1 ORDER BY ready_at, id LIMIT ?3
+
+-- name: due
+SELECT project, min(at) AS first FROM (
+    SELECT project, expires_at AS at FROM leases WHERE ended_at IS NULL AND expires_at <= ?1
+    UNION ALL
+    SELECT project, ready_at FROM tasks WHERE claim_status = 'delayed' AND ready_at <= ?1
+) GROUP BY project ORDER BY first, project LIMIT ?2
+
+-- name: delete_relationship
+DELETE FROM relationships WHERE project = ? AND id = ?
+
+-- name: save_event
+INSERT INTO events (project, position, type, version, at, actor, data, data_hash, prev_hash, hash, task_id,
+    task_version, run_id, correlation_id, causation_id, idempotency_key, traceparent)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: save_receipt
+INSERT INTO receipts (project, actor, operation, key, fingerprint, reply, at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: forget_receipts
+DELETE FROM receipts WHERE project = ? AND at < ?
+
+-- name: save_beat
+UPDATE leases SET expires_at = ?, heartbeat_at = ? WHERE project = ? AND id = ?
+
+-- name: history
+SELECT {event} FROM events WHERE project = ? AND position > ? ORDER BY position LIMIT ?
+
+-- name: history_of_task
+SELECT {event} FROM events WHERE project = ?1 AND position > ?2 AND task_id = ?4 ORDER BY position LIMIT ?3
+
+-- name: history_in_scope
+SELECT {event} FROM events WHERE project = ?1 AND position > ?2
+    AND (?4 IS NULL OR task_id = ?4)
+    AND (task_id IS NULL OR (SELECT queue FROM tasks WHERE tasks.project = ?1 AND tasks.id = events.task_id)
+        IN (SELECT value FROM json_each(?5)))
+ORDER BY position LIMIT ?3
+
+-- name: find
+SELECT seq, {task} FROM tasks
+WHERE project = :project AND seq > :after
+    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:claim_status IS NULL OR claim_status = :claim_status)
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:parent_id IS NULL OR coalesce(parent_id, '') = :parent_id)
+    AND (:assignee IS NULL OR assignee = :assignee)
+    AND (:priority IS NULL OR priority = :priority)
+    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
+    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+ORDER BY seq LIMIT :limit
+
+-- name: find_by_status
+SELECT seq, {task} FROM tasks INDEXED BY tasks_status
+WHERE project = :project AND status = :status AND seq > :after
+    AND (:claim_status IS NULL OR claim_status = :claim_status)
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:parent_id IS NULL OR coalesce(parent_id, '') = :parent_id)
+    AND (:assignee IS NULL OR assignee = :assignee)
+    AND (:priority IS NULL OR priority = :priority)
+    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
+    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+ORDER BY seq LIMIT :limit
+
+-- name: find_by_parent
+SELECT seq, {task} FROM tasks INDEXED BY tasks_parent
+WHERE project = :project AND parent_id = :parent_id AND seq > :after
+    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:claim_status IS NULL OR claim_status = :claim_status)
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:assignee IS NULL OR assignee = :assignee)
+    AND (:priority IS NULL OR priority = :priority)
+    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
+    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+ORDER BY seq LIMIT :limit
+
+-- name: find_by_assignee
+SELECT seq, {task} FROM tasks INDEXED BY tasks_assignee
+WHERE project = :project AND assignee = :assignee AND seq > :after
+    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+    AND (:claim_status IS NULL OR claim_status = :claim_status)
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:parent_id IS NULL OR coalesce(parent_id, '') = :parent_id)
+    AND (:priority IS NULL OR priority = :priority)
+    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
+    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+ORDER BY seq LIMIT :limit
+
+-- name: entries_of
+SELECT {entry} FROM entries WHERE project = ? AND task_id = ? ORDER BY seq
+
+-- name: runs_of
+SELECT {run} FROM runs WHERE project = ? AND task_id = ? ORDER BY seq
+
+-- name: live_leases
+SELECT {lease} FROM leases WHERE project = ? AND ended_at IS NULL ORDER BY id
+
+-- name: agents_seen
+SELECT agent_id, max(max(heartbeat_at, coalesce(ended_at, 0))) FROM leases WHERE project = ? GROUP BY agent_id
+
+-- name: all_agents
+SELECT {agent} FROM agents WHERE project = ? ORDER BY id
+
+-- name: statuses
+SELECT status, count(*) FROM tasks WHERE project = ? GROUP BY status ORDER BY status
+
+-- name: all_tasks
+SELECT {task} FROM tasks WHERE project = ?
+
+-- name: all_leases
+SELECT {lease} FROM leases WHERE project = ?
+
+-- name: all_runs
+SELECT {run} FROM runs WHERE project = ?
+
+-- name: all_relationships
+SELECT {relationship} FROM relationships WHERE project = ?
+
+-- name: all_entries
+SELECT {entry} FROM entries WHERE project = ?
+
+-- name: all_items
+SELECT {item} FROM items WHERE project = ?
+
+-- name: meta
+SELECT value FROM meta WHERE name = ?
+
+-- name: save_meta
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING

@@ -1,0 +1,219 @@
+"""Reads of the SQLite store: what a batch asked for, and what callers look up."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from arbeit.backends.sqlite.codec import CODECS
+from arbeit.core.limits import GRAPH_EDGES
+from arbeit.core.model import Event, Head, Receipt, Task
+from arbeit.core.policy import Scope
+from arbeit.core.record import builder, change
+from arbeit.core.view import Reads, Rows
+from arbeit.ports import Due, Overview, Page, Parts, Query
+
+_event = builder(Event)
+_receipt = builder(Receipt)
+
+
+def _array(values: Iterable[str]) -> str:
+    return json.dumps(list(values))
+
+
+class Reader:
+    """Runs named queries on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, sql: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._sql = sql
+
+    def entities(self, kind: str, name: str, *parameters: object) -> list[Any]:
+        """The entities of a kind that a named query finds."""
+        read = CODECS[kind].read
+        return [read(row) for row in self._connection.execute(self._sql[name], parameters)]
+
+    def raw(self, name: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The rows that a named query finds."""
+        return self._connection.execute(self._sql[name], parameters).fetchall()
+
+    # -- batches ---------------------------------------------------------------------------------------
+
+    def head(self, project: str) -> Head | None:
+        """Where a project's log stands."""
+        row = self._connection.execute(self._sql["head"], (project,)).fetchone()
+        return Head(*row) if row is not None else None
+
+    def load(self, project: str, reads: Reads, now: int, *, position: int) -> Rows:
+        """What a batch asked for; `position` is the head's, so that what is in step is not read."""
+        rows = Rows(now=now)
+        if reads.since is not None:
+            found = self.entities("project", "project", project)
+            rows.project = found[0] if found else None
+            if reads.since < position:
+                rows.queues = self.entities("queue", "queues_since", project, reads.since)
+                rows.groups = self.entities("group", "groups_since", project, reads.since)
+        if reads.entries:
+            rows.entries = self.entities("entry", "entries", project, _array(reads.entries))
+        if reads.items:
+            rows.items = self.entities("item", "items_of", project, _array(reads.items))
+        if reads.receipts:
+            found = self.raw("receipts", project, json.dumps(sorted(reads.receipts)))
+            rows.receipts = [_receipt(*row) for row in found]
+        rows.windows = {
+            group: self.entities("task", "window", project, *group, size) for group, size in reads.windows.items()
+        }
+        self._load_tasks(project, reads, rows, now)
+        return rows
+
+    def _load_tasks(self, project: str, reads: Reads, rows: Rows, now: int) -> None:
+        wanted, agents = set(reads.tasks), set(reads.agents)
+        if reads.around:
+            names = _array(reads.around)
+            rows.relationships = self.entities("relationship", "relationships_from", project, names)
+            rows.relationships += self.entities("relationship", "relationships_to", project, names)
+            for edge in rows.relationships:
+                wanted |= {edge.from_task_id, edge.to_task_id}
+        if reads.after:
+            rows.after = {row[0] for row in self.raw("after", project, _array(reads.after), GRAPH_EDGES + 1)}
+            self._load_edges(project, rows.after, rows)
+        if reads.below:
+            below = {row[0] for row in self.raw("below", project, _array(reads.below))}
+            self._load_edges(project, below, rows)
+            wanted |= below
+        late: set[str] = set()
+        if reads.overdue:
+            rows.overdue = self.raw("overdue", project, now, reads.overdue)
+            late = {lease_id for _, lease_id in rows.overdue}
+        if reads.delayed:
+            rows.delayed = self.entities("task", "delayed", project, now, reads.delayed)
+        if late:
+            rows.leases = self.entities("lease", "leases", project, _array(late))
+            wanted |= {lease.task_id for lease in rows.leases}
+            agents |= {lease.agent_id for lease in rows.leases}
+        if wanted:
+            rows.tasks = self.entities("task", "tasks", project, _array(wanted))
+        held = {task.lease_id for task in rows.tasks if task.lease_id is not None} - late
+        if held:
+            rows.leases += self.entities("lease", "leases", project, _array(held))
+        if rows.leases:
+            rows.runs = self.entities("run", "runs", project, _array(lease.run_id for lease in rows.leases))
+        if agents:
+            rows.agents = self.entities("agent", "agents", project, _array(agents))
+
+    def _load_edges(self, project: str, task_ids: set[str], rows: Rows) -> None:
+        rows.relationships += self.entities(
+            "relationship", "relationships_from", project, _array(task_ids)
+        ) + self.entities("relationship", "relationships_to", project, _array(task_ids))
+
+    # -- callers ---------------------------------------------------------------------------------------
+
+    def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
+        """Tasks in the order asked for, those that are in scope."""
+        found: dict[str, Task] = {
+            task.id: task
+            for task in self.entities("task", "tasks", project, _array(task_ids))
+            if scope.sees(task.queue)
+        }
+        return [self._parts(project, found[task_id], include, scope) for task_id in task_ids if task_id in found]
+
+    def _parts(self, project: str, task: Task, include: Collection[str], scope: Scope) -> Parts:
+        made: dict[str, Any] = {}
+        edges = []
+        if not {"relationships", "children", "blocked_by", "blocking"}.isdisjoint(include):
+            edges = self.entities("relationship", "relationships_of", project, task.id)
+        if "relationships" in include:
+            made["relationships"] = tuple(edges)
+        for name, kind, mine, other in (
+            ("children", "parent_of", "from_task_id", "to_task_id"),
+            ("blocked_by", "blocks", "to_task_id", "from_task_id"),
+            ("blocking", "blocks", "from_task_id", "to_task_id"),
+        ):
+            if name in include:
+                ends = [getattr(edge, other) for edge in edges if edge.type == kind and getattr(edge, mine) == task.id]
+                tasks = {one.id: one for one in self.entities("task", "tasks", project, _array(ends))}
+                made[name] = tuple(tasks[end] for end in ends if end in tasks and scope.sees(tasks[end].queue))
+        if "context" in include:
+            made["context"] = tuple(self.entities("entry", "entries_of", project, task.id))
+        if "progress" in include:
+            made["progress"] = tuple(self.entities("item", "items_of", project, _array([task.id])))
+        if "runs" in include:
+            made["runs"] = tuple(self.entities("run", "runs_of", project, task.id))
+        if "lease" in include and task.lease_id is not None:
+            made["lease"] = self.entities("lease", "leases", project, _array([task.lease_id]))[0]
+        return Parts(task, **made)
+
+    def find(self, query: Query) -> Page:
+        """One page, through the index of the most telling filter."""
+        parameters: dict[str, object] = {
+            "project": query.project,
+            "after": int(query.after) if query.after is not None else 0,
+            "statuses": _array(query.status) if query.status is not None else None,
+            "claim_status": query.claim_status,
+            "queue": query.queue,
+            "parent_id": query.parent_id,
+            "assignee": query.assignee,
+            "priority": query.priority,
+            "label": query.label,
+            "scope": _array(sorted(query.scope.queues)) if query.scope.queues is not None else None,
+            "limit": query.limit + 1,
+        }
+        name = "find"
+        if query.assignee is not None:
+            name = "find_by_assignee"
+        elif query.parent_id:
+            name = "find_by_parent"
+        elif query.status is not None and len(query.status) == 1:
+            name = "find_by_status"
+            parameters["status"] = query.status[0]
+        rows = self._connection.execute(self._sql[name], parameters).fetchall()
+        read = CODECS["task"].read
+        page = tuple(read(row[1:]) for row in rows[: query.limit])
+        return Page(page, str(rows[query.limit - 1][0]) if len(rows) > query.limit else None)
+
+    def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None) -> list[Event]:
+        """Events beyond a position."""
+        if scope.queues is not None:
+            found = self.raw("history_in_scope", project, after, limit, task_id, _array(sorted(scope.queues)))
+        elif task_id is not None:
+            found = self.raw("history_of_task", project, after, limit, task_id)
+        else:
+            found = self.raw("history", project, after, limit)
+        return [_event(*row) for row in found]
+
+    def due(self, now: int, limit: int) -> list[Due]:
+        """Projects with something to reclaim or to promote."""
+        return [Due(*row) for row in self.raw("due", now, limit)]
+
+    def overview(self, project: str) -> Overview | None:
+        """A project at a glance."""
+        found, head = self.entities("project", "project", project), self.head(project)
+        if not found or head is None:
+            return None
+        queues = self.entities("queue", "queues_since", project, -1)
+        seen = dict(self.raw("agents_seen", project))
+        agents = self.entities("agent", "all_agents", project)
+        return Overview(
+            found[0],
+            head,
+            tuple(sorted(queues, key=lambda queue: queue.name)),
+            tuple(change(agent, last_seen_at=seen.get(agent.id)) for agent in agents),
+            tuple(self.entities("lease", "live_leases", project)),
+            dict(self.raw("statuses", project)),
+        )
+
+    def rows(self, project: str) -> dict[str, dict[Any, Any]]:
+        """Every entity of a project by kind and key."""
+        found, head = self.entities("project", "project", project), self.head(project)
+        kinds: dict[str, dict[Any, Any]] = {
+            "project": {one.key: one for one in found},
+            "queue": {one.name: one for one in self.entities("queue", "queues_since", project, -1)},
+            "group": {one.key: one for one in self.entities("group", "groups_since", project, -1)},
+            "head": {project: head or Head()},
+        }
+        for kind in ("agent", "task", "lease", "run", "relationship", "entry", "item"):
+            name = f"all_{CODECS[kind].table}"
+            kinds[kind] = {one.id: one for one in self.entities(kind, name, project)}
+        return kinds

@@ -1,0 +1,39 @@
+"""The named statements of the .sql files beside this one, with entities' columns filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from arbeit.backends.sqlite.codec import CODECS, insert_of, update_of
+from arbeit.core.view import KINDS
+
+_HERE = Path(__file__).parent
+_COLUMNS = {kind: ", ".join(codec.columns) for kind, codec in CODECS.items()}
+
+
+def _sections(file: str, word: str) -> dict[str, str]:
+    text = (_HERE / file).read_text(encoding="utf-8")
+    parts = re.split(rf"^-- {word}: (\w+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _fill(sql: str) -> str:
+    for kind, columns in _COLUMNS.items():
+        sql = sql.replace("{" + kind + "}", columns)
+    return sql.strip()
+
+
+def load() -> Mapping[str, str]:
+    """Every statement by name, with `insert_KIND` and `update_KIND` for each kind of entity."""
+    statements = {name: _fill(sql) for name, sql in _sections("queries.sql", "name").items()}
+    for kind in KINDS:
+        statements[f"insert_{kind}"], statements[f"update_{kind}"] = insert_of(kind), update_of(kind)
+    return statements
+
+
+def migrations() -> list[str]:
+    """The migrations, in order; number n brings the schema from version n - 1 to n."""
+    found = _sections("migrations.sql", "migration")
+    return [found[str(number)] for number in range(1, len(found) + 1)]

@@ -1,0 +1,337 @@
+"""The SQLite store: WAL, one writer at a time under a lock file, all waiting projects in one commit.
+
+The WAL-reset bug of SQLite (versions 3.7.0 to 3.51.2, but for 3.44.6 and 3.50.7: a checkpoint that runs while
+another connection commits and resets the log can lose it) cannot arise here, whatever the version: automatic
+checkpoints are off on every connection, and every commit, checkpoint and close happens under the lock file.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from arbeit.backends.sqlite import statements
+from arbeit.backends.sqlite.codec import CODECS
+from arbeit.backends.sqlite.lock import FileLock, refuse_network
+from arbeit.backends.sqlite.reading import Reader
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Changes, Event, Project
+from arbeit.core.policy import Scope
+from arbeit.core.view import Reads
+from arbeit.ports import Capabilities, Clock, Due, Job, OutcomeUnknown, Overview, Page, Parts, Query
+
+APPLICATION_ID = 0x41524254
+"""What marks a file as ours ("ARBT"), after SQLite's application_id pragma."""
+_CHECKPOINT_ROWS = 2_000
+"""Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
+_BUSY_MILLISECONDS = 10_000
+"""How long to wait for a program that writes to the file without our lock."""
+
+
+class SQLiteStore:
+    """One file, found again by every process that names it."""
+
+    capabilities = Capabilities(durable=True, shared=True, blocking=True)
+
+    def __init__(self, path: Path, clock: Clock, *, synchronous: str = "FULL") -> None:
+        """Open the file, making it (for this user alone) or bringing its schema up to date.
+
+        Raises:
+            ArbeitError: STORE_UNAVAILABLE, SCHEMA_TOO_NEW, or INVALID_INPUT for a file that is not Arbeit's.
+        """
+        if synchronous not in {"FULL", "NORMAL"}:
+            raise ArbeitError(Code.INVALID_INPUT, "synchronous must be FULL or NORMAL")
+        self._path = path
+        self._clock = clock
+        self._synchronous = synchronous
+        self._sql = statements.load()
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._pool: list[sqlite3.Connection] = []
+        self._pool_lock = Lock()
+        self._watcher: sqlite3.Connection | None = None
+        self._written = 0
+        self._pid = os.getpid()
+        with _mapped(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_network(path)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with self._lock:
+                self._writer = self._connect()
+                self._migrate()
+            self._reader = Reader(self._writer, self._sql)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            timeout=_BUSY_MILLISECONDS / 1000,
+        )
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {self._synchronous}",
+            "wal_autocheckpoint = 0",
+            "cache_size = -32768",
+            "trusted_schema = OFF",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _migrate(self) -> None:
+        wanted = statements.migrations()
+        version = self._pragma("user_version")
+        if version == len(wanted) and self._pragma("application_id") == APPLICATION_ID:
+            return
+        if version > len(wanted):
+            raise ArbeitError(
+                Code.SCHEMA_TOO_NEW,
+                f"{self._path} has schema version {version}; this Arbeit knows {len(wanted)}",
+                suggestions=("Upgrade arbeit.",),
+            )
+        tables = self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if tables and self._pragma("application_id") != APPLICATION_ID:
+            raise ArbeitError(
+                Code.INVALID_INPUT,
+                f"{self._path} is a SQLite database of another program",
+                suggestions=("Name another file.",),
+            )
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for number in range(version, len(wanted)):
+                for statement in _split(wanted[number]):
+                    self._writer.execute(statement)
+            self._writer.execute(self._sql["save_meta"], ("lease_key", secrets.token_hex(32)))
+            self._writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._writer.execute(f"PRAGMA user_version = {len(wanted)}")
+            self._writer.execute("COMMIT")
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+
+    def _pragma(self, name: str) -> int:
+        return int(self._writer.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def lease_key(self) -> bytes:
+        """The secret that was made with the file, for deployments that bring none of their own."""
+        return bytes.fromhex(self._reader.raw("meta", "lease_key")[0][0])
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        """Run the jobs in one SQLite transaction, a savepoint each, and commit them with one sync."""
+        if self._pid != os.getpid():
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                "this store was opened before a fork; a SQLite connection cannot be shared with a child",
+                suggestions=("Open Arbeit anew in the child process.",),
+            )
+        with _mapped(self._path), self._lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                results = [self._attempt(job) for job in jobs]
+                written = sum(_size(result) for result in results)
+                self._commit()
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+            self._written += written
+            if self._written >= _CHECKPOINT_ROWS:
+                self._written = 0
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            return results
+
+    def _commit(self) -> None:
+        try:
+            self._writer.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith("SQLITE_IOERR"):
+                msg = f"{self._path}: the disk failed during a commit ({error})"
+                raise OutcomeUnknown(msg) from error
+            raise
+
+    def _attempt(self, job: Job) -> Changes | Exception:
+        self._writer.execute("SAVEPOINT job")
+        try:
+            result: Changes | Exception = self._run(job)
+        except Exception as error:
+            if not self._writer.in_transaction:
+                raise
+            self._writer.execute("ROLLBACK TO job")
+            result = _as_arbeit(error, self._path)
+        self._writer.execute("RELEASE job")
+        return result
+
+    def _run(self, job: Job) -> Changes:
+        head = self._reader.head(job.project)
+        position = head.position if head is not None else 0
+        wanted: Changes | Reads = job.reads(head)
+        now = self._clock.now()
+        while isinstance(wanted, Reads):
+            wanted = job.decide(self._reader.load(job.project, wanted, now, position=position))
+        if not wanted.empty:
+            self._save(job.project, wanted)
+        return wanted
+
+    def _save(self, project: str, changes: Changes) -> None:
+        many, sql = self._writer.executemany, self._sql
+        position = changes.head.position
+        for verb, kinds in (("insert_", changes.new), ("update_", changes.changed)):
+            for kind, entities in kinds.items():
+                write = CODECS[kind].write
+                if kind in {"queue", "group"}:
+                    rows = [(project, *write(entity), position) for entity in entities]
+                elif kind == "project":
+                    rows = [tuple(write(entity)) for entity in entities]
+                else:
+                    rows = [(project, *write(entity)) for entity in entities]
+                many(sql[verb + kind], rows)
+        gone = changes.gone.get("relationship")
+        if gone:
+            many(sql["delete_relationship"], [(project, key) for key in gone])
+        if changes.events:
+            write = CODECS["event"].write
+            many(sql["save_event"], map(write, changes.events))
+            head = changes.head
+            self._writer.execute(sql["save_head"], (project, head.position, head.hash, head.virtual_time, head.at))
+        if changes.receipts:
+            write = CODECS["receipt"].write
+            many(sql["save_receipt"], [(project, *write(receipt)) for receipt in changes.receipts])
+        if changes.beats:
+            many(
+                sql["save_beat"],
+                [(beat.expires_at, beat.heartbeat_at, project, beat.lease_id) for beat in changes.beats],
+            )
+        if changes.forget_receipts_before is not None:
+            self._writer.execute(sql["forget_receipts"], (project, changes.forget_receipts_before))
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
+        """A connection of the reader's own, so that reads neither wait for the writer nor see half a batch."""
+        with self._pool_lock:
+            connection = self._pool.pop() if self._pool else None
+        with _mapped(self._path):
+            connection = connection or self._connect()
+            connection.execute("BEGIN")
+            try:
+                yield Reader(connection, self._sql)
+            finally:
+                connection.execute("ROLLBACK")
+                with self._pool_lock:
+                    self._pool.append(connection)
+
+    def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
+        """Tasks by id, with the parts asked for."""
+        with self._reading() as reader:
+            return reader.fetch(project, task_ids, include, scope)
+
+    def find(self, query: Query) -> Page:
+        """One page of the tasks that match."""
+        with self._reading() as reader:
+            return reader.find(query)
+
+    def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
+        """Events beyond a position, in order."""
+        with self._reading() as reader:
+            return reader.history(project, after, limit, scope, task_id)
+
+    def due(self, now: int, limit: int) -> list[Due]:
+        """Projects with something to reclaim or to promote."""
+        with self._reading() as reader:
+            return reader.due(now, limit)
+
+    def projects(self) -> list[Project]:
+        """Every project, by key."""
+        with self._reading() as reader:
+            return reader.entities("project", "projects")
+
+    def overview(self, project: str) -> Overview | None:
+        """A project at a glance."""
+        with self._reading() as reader:
+            return reader.overview(project)
+
+    def rows(self, project: str) -> dict[str, dict[Any, Any]]:
+        """Every entity of a project, in one snapshot."""
+        with self._reading() as reader:
+            return reader.rows(project)
+
+    def pulse(self) -> int:
+        """SQLite's data_version: moves when another connection has committed."""
+        with self._pool_lock, _mapped(self._path):
+            # The number counts what other connections committed, so it must come from the same one each time.
+            self._watcher = self._watcher or self._connect()
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close every connection, under the lock: closing the last one checkpoints."""
+        if self._pid != os.getpid():
+            return
+        with self._lock:
+            for connection in (*self._pool, self._watcher, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._pool.clear()
+        self._lock.close()
+
+
+def _size(result: Changes | Exception) -> int:
+    if isinstance(result, Exception) or result.empty:
+        return 0
+    rows = sum(map(len, result.new.values())) + sum(map(len, result.changed.values()))
+    return rows + len(result.events) + len(result.receipts) + len(result.beats) + 1
+
+
+def _split(script: str) -> list[str]:
+    """The statements of a script; executescript would commit in between."""
+    found: list[str] = []
+    text = ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            found.append(text)
+            text = ""
+    return found
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    """Let no error of the driver or the file system out as it is."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise _as_arbeit(error, path) from error
+
+
+def _as_arbeit(error: Exception, path: Path) -> Exception:
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.InterfaceError | sqlite3.DataError | OverflowError):
+        return ArbeitError(Code.INTERNAL, f"the store refused a row ({error})", retryable=True)
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", "")
+        hints = {
+            "SQLITE_BUSY": "Another program is writing to the file without Arbeit's lock; wait for it to finish.",
+            "SQLITE_FULL": "Free some disk space.",
+            "SQLITE_READONLY": "Make the file and its folder writable.",
+            "SQLITE_CANTOPEN": "Check that the folder exists and is writable.",
+            "SQLITE_NOTADB": "Name another file: this one is not a SQLite database.",
+            "SQLITE_CORRUPT": "Restore the file from a back-up.",
+        }
+        hint = next((text for start, text in hints.items() if name.startswith(start)), "")
+        return ArbeitError(
+            Code.STORE_UNAVAILABLE,
+            f"{path}: {error}",
+            suggestions=(hint,) if hint else (),
+            retryable=name.startswith("SQLITE_BUSY"),
+        )
+    if isinstance(error, OSError):
+        return ArbeitError(Code.STORE_UNAVAILABLE, f"{path}: {error.strerror or error}")
+    return error

@@ -1,0 +1,92 @@
+"""From a URL to a store: what `open` wires together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from attrs import field, frozen
+
+from arbeit import policies
+from arbeit.clock import SystemClock
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.ports import Clock, LocalStore
+
+
+@frozen
+class Wiring:
+    """A store and what it runs with. `lease_key` is the secret under which lease tokens are derived."""
+
+    store: LocalStore
+    clock: Clock
+    lease_key: bytes = field(repr=False)
+    policies: Mapping[str, Any]
+
+
+def wire_up(
+    url: str,
+    *,
+    clock: Clock | None = None,
+    key: str | bytes | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Wiring:
+    """Open the store that a URL names.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for a URL nobody knows, and whatever opening the store raises.
+    """
+    clock = clock or SystemClock()
+    overrides = dict(overrides or {})
+    policies.resolve({}, overrides)
+    secret = _secret(key)
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme == "memory":
+        _refuse_unknown(url, options)
+        from arbeit.backends.memory import MemoryStore
+
+        return Wiring(MemoryStore(clock), clock, secret or clock.entropy(32), overrides)
+    if parts.scheme == "sqlite":
+        synchronous = options.pop("synchronous", "FULL").upper()
+        _refuse_unknown(url, options)
+        from arbeit.backends.sqlite import SQLiteStore
+
+        store = SQLiteStore(_path(url, parts.netloc, parts.path), clock, synchronous=synchronous)
+        return Wiring(store, clock, secret or store.lease_key(), overrides)
+    raise ArbeitError(
+        Code.INVALID_INPUT,
+        f"no backend answers to {parts.scheme + '://' if parts.scheme else repr(url)}",
+        suggestions=("Use memory:// or sqlite:///path/to/file.db.",),
+        data={"field": "url"},
+    )
+
+
+def _secret(key: str | bytes | None) -> bytes | None:
+    if key is None:
+        return None
+    secret = key.encode() if isinstance(key, str) else key
+    if len(secret) < 16:  # noqa: PLR2004 - 128 bits, what a token has
+        raise ArbeitError(Code.INVALID_INPUT, "key must be at least 16 bytes long", data={"field": "key"})
+    return secret
+
+
+def _path(url: str, host: str, path: str) -> Path:
+    if host or path in {"", "/"}:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"{url!r} names no file",
+            suggestions=("sqlite:///team.db is a file here, sqlite:////var/lib/team.db an absolute path.",),
+            data={"field": "url"},
+        )
+    return Path(unquote(path[1:]))
+
+
+def _refuse_unknown(url: str, options: Mapping[str, str]) -> None:
+    if options:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"{url.partition('?')[0]} takes no option {', '.join(sorted(options))}",
+            data={"field": "url"},
+        )

@@ -1,0 +1,1 @@
+"""The rules: pure, synchronous, and the same on every backend. Standard library and attrs alone."""

@@ -1,0 +1,307 @@
+"""Runs the commands of one transaction in order over one view, and says what is left to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from arbeit.core import commands as c
+from arbeit.core.decide import Env, Need, Steps, decide
+from arbeit.core.errors import Code, Rejection
+from arbeit.core.events import Fact, TaskFact
+from arbeit.core.evolve import Stamp, evolve
+from arbeit.core.model import Changes, Event, Head, Project, Receipt, Reply
+from arbeit.core.reads import reads as reads_of
+from arbeit.core.record import builder
+from arbeit.core.view import Reads, Rows, View
+
+MAX_COMMANDS = 256
+MAX_ROWS = 2_000
+_ROWS = 6
+"""About what one command writes: a few entities, an event, a receipt."""
+SWEEP_ACTOR = "arbeit"
+_NEEDS = 50
+"""Needs of one command after which something is wrong: each brings rows that the one before lacked."""
+
+_event = builder(Event)
+
+
+class Codec(Protocol):
+    """Turns facts, replies and commands into canonical text, and text into digests."""
+
+    def data(self, fact: Fact) -> str:
+        """A fact's data as canonical JSON."""
+
+    def reply(self, reply: Reply) -> str:
+        """A reply as JSON that reads back as the same reply."""
+
+    def fingerprint(self, command: c.Command) -> str:
+        """A digest of what a command asks for, without who asks and how."""
+
+    def digest(self, text: str) -> str:
+        """The hash of one record's data, in hexadecimal."""
+
+    def chain(self, prev_hash: str, header: Sequence[object]) -> str:
+        """The hash of a record: over the one before, its header, and its data's hash."""
+
+
+@frozen(weakref_slot=False)
+class Stored:
+    """The reply that an earlier use of the same idempotency key got, as text."""
+
+    text: str
+
+
+Outcome = Reply | Rejection | Stored
+
+
+def fill(commands: Iterable[c.Command]) -> int:
+    """How many of these commands make one transaction, so that no lock is held long."""
+    count = rows = 0
+    for command in commands:
+        rows += _ROWS * getattr(command, "n", 1) + len(getattr(command, "items", ()))
+        if count == MAX_COMMANDS or (count and rows > MAX_ROWS):
+            break
+        count += 1
+    return count
+
+
+def arrange(commands: Sequence[c.Command]) -> list[int]:
+    """The order in which a lane runs what arrived together: by urgency, then by arrival."""
+    return sorted(range(len(commands)), key=lambda at: commands[at].urgency)
+
+
+def grants(command: c.Command) -> bool:
+    """Whether a command may grant a lease, so that overdue leases and due tasks come first."""
+    if isinstance(command, c.ClaimTasks | c.StartTask):
+        return not isinstance(command, c.ExplainClaim)
+    return getattr(command, "then_claim", None) is not None
+
+
+class Batch:
+    """One transaction's worth of commands. `reads` and `decide` are what a store calls under its lock."""
+
+    def __init__(
+        self,
+        view: View,
+        commands: Sequence[c.Command],
+        codec: Codec,
+        environment: Callable[[int, Project | None, int], Env],
+    ) -> None:
+        self.view = view
+        self.commands = commands
+        self.outcomes: list[Outcome] = []
+        self.changes: Changes | None = None
+        self.extra: int | None = None
+        """Where a command of the engine's own stands among those of its callers."""
+        self._codec = codec
+        self._environment = environment
+        self._claims = sum(map(grants, commands))
+        self._asked = Reads()
+        self._steps: Steps | None = None
+        self._needs = 0
+        self._facts = 0
+        self._cause: str | None = None
+        self._events: list[Event] = []
+        self._receipts: list[Receipt] = []
+        self._env: Env | None = None
+        self._project: Project | None = None
+
+    @property
+    def last_event(self) -> Event | None:
+        """The last event this batch would append: if the log has it, the log has all of the batch."""
+        return self._events[-1] if self._events else None
+
+    # -- what a store calls ----------------------------------------------------------------------------
+
+    def reads(self, head: Head | None) -> Reads:
+        """What must be loaded, given where the log stands: nothing that is cached and still true."""
+        self.view.stands_at(head or Head())
+        self.view.begin()
+        self._position, self._hash = self.view.head.position, self.view.head.hash
+        self._asked = self.view.missing(reads_of(self.commands))
+        return self._asked
+
+    def decide(self, rows: Rows) -> Changes | Reads:
+        """Go on with what was loaded: the changes to write, or what else must be loaded first."""
+        self.view.absorb(rows, self._asked)
+        while len(self.outcomes) < len(self.commands):
+            need = self._run(self.commands[len(self.outcomes)])
+            if need is not None:
+                self._needs += 1
+                if self._needs > _NEEDS:
+                    msg = f"{self.commands[len(self.outcomes)].operation} asks for rows without end"
+                    raise RuntimeError(msg)
+                self._asked = self.view.missing(need.reads)
+                return self._asked
+        self.changes = self._changes()
+        return self.changes
+
+    # -- one command -----------------------------------------------------------------------------------
+
+    def _run(self, command: c.Command) -> Need | None:
+        env = self._env = self._fresh_env()
+        if self._steps is None:
+            refused = self._repeated(command) or self._refuse_project(command)
+            if refused is not None:
+                self._finish(refused)
+                return None
+            self._steps, self._facts, self._cause = decide(self.view, command, env), 0, command.causation_id
+        outcome: Outcome | None = None
+        while outcome is None:
+            try:
+                step = next(self._steps)
+            except StopIteration as stop:
+                outcome = stop.value
+                continue
+            if isinstance(step, Need):
+                return step
+            self._record(step, command, env)
+        if isinstance(outcome, Rejection) and self._facts:
+            msg = f"{command.operation} was refused after {self._facts} facts: {outcome.message}"
+            raise RuntimeError(msg)
+        if isinstance(outcome, Reply) and self._facts and command.idempotency_key is not None:
+            self._keep(command, command.idempotency_key, outcome)
+        self._finish(outcome)
+        return None
+
+    def _fresh_env(self) -> Env:
+        env = self._env
+        # Settings may change inside a batch, and with them the policies of what follows.
+        if env is None or self.view.project is not self._project:
+            self._project = self.view.project
+            env = self._environment(self.view.now, self.view.project, self._claims)
+        return env
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self._steps, self._needs = None, 0
+
+    def _refuse_project(self, command: c.Command) -> Rejection | None:
+        project = self.view.project
+        if project is None:
+            if isinstance(command, c.CreateProject):
+                return None
+            return Rejection(
+                Code.PROJECT_NOT_FOUND,
+                f"there is no project {self.view.key}",
+                ("Create it first: hub.project(key, create=True).",),
+                data={"project": self.view.key},
+            )
+        if project.archived_at is None or isinstance(command, c.UpdateProject | c.CreateProject):
+            return None
+        return Rejection(
+            Code.INVALID_TRANSITION,
+            f"project {self.view.key} is archived, so nothing in it changes",
+            ("Update the project with archived=False first.",),
+            data={"project": self.view.key},
+        )
+
+    def _repeated(self, command: c.Command) -> Outcome | None:
+        if command.idempotency_key is None:
+            return None
+        receipt = self.view.receipts.get((command.actor, command.operation, command.idempotency_key))
+        if receipt is None:
+            return None
+        if receipt.fingerprint == self._codec.fingerprint(command):
+            return Stored(receipt.reply)
+        return Rejection(
+            Code.IDEMPOTENCY_MISMATCH,
+            "this idempotency key was used for a different request",
+            ("Use a fresh key for a new request; repeat the old one unchanged to get its reply.",),
+            data={"idempotency_key": command.idempotency_key},
+        )
+
+    def _keep(self, command: c.Command, key: str, reply: Reply) -> None:
+        receipt = Receipt(
+            command.actor,
+            command.operation,
+            key,
+            self._codec.fingerprint(command),
+            self._codec.reply(reply),
+            self.view.now,
+            self._position,
+        )
+        self.view.receipts[command.actor, command.operation, key] = receipt
+        self._receipts.append(receipt)
+
+    def _record(self, fact: Fact, command: c.Command, env: Env) -> None:
+        position = self._position + 1
+        evolve(self.view, fact, Stamp(position, env.now, command.actor))
+        data = self._codec.data(fact)
+        data_hash = self._codec.digest(data)
+        task_id = run_id = version = None
+        if isinstance(fact, TaskFact):
+            task_id, run_id = fact.task_id, fact.run_id
+            version = self.view.task(task_id).version
+        event = _event(
+            self.view.key,
+            position,
+            fact.tag,
+            fact.version,
+            env.now,
+            command.actor,
+            data,
+            data_hash,
+            self._hash,
+            "",
+            task_id,
+            version,
+            run_id,
+            command.correlation_id,
+            self._cause,
+            command.idempotency_key,
+            command.traceparent,
+        )
+        digest = self._codec.chain(self._hash, header_of(event))
+        object.__setattr__(event, "hash", digest)
+        self._events.append(event)
+        self._position, self._hash = position, digest
+        self._facts += 1
+        if self._facts == 1:
+            # What follows from a command's first event says so.
+            self._cause = event.id
+
+    def _changes(self) -> Changes:
+        view = self.view
+        if self._events:
+            now = self._events[-1].at
+            view.head = Head(self._position, self._hash, view.schedule.virtual_time, now)
+            view.since = self._position
+        return Changes(
+            view.head,
+            {kind: list(rows.values()) for kind, rows in view.new.items() if rows},
+            {kind: list(rows.values()) for kind, rows in view.changed.items() if rows},
+            {kind: list(rows) for kind, rows in view.gone.items() if rows},
+            tuple(self._events),
+            tuple(self._receipts),
+            tuple(view.beats.values()),
+            self._forget(self.commands),
+        )
+
+    @staticmethod
+    def _forget(commands: Iterable[c.Command]) -> int | None:
+        befores = [command.forget_receipts_before for command in commands if isinstance(command, c.Sweep)]
+        return max((before for before in befores if before is not None), default=None)
+
+
+def header_of(event: Event) -> tuple[object, ...]:
+    """What of an event its hash covers, beside the hash before it; the data by its own hash."""
+    return (
+        event.project,
+        event.position,
+        event.type,
+        event.version,
+        event.at,
+        event.actor,
+        event.task_id,
+        event.task_version,
+        event.run_id,
+        event.correlation_id,
+        event.causation_id,
+        event.idempotency_key,
+        event.traceparent,
+        event.data_hash,
+    )

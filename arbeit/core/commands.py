@@ -1,0 +1,406 @@
+"""One frozen class per intent. Fields are checked when a command is made, so a lane sees only sound ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from attrs import field, frozen
+
+from arbeit.core import limits
+from arbeit.core.errors import Code
+from arbeit.core.limits import (
+    UNSET,
+    Unset,
+    as_names,
+    as_object,
+    as_optional_names,
+    as_tuple,
+    checked_once,
+    each,
+    flag,
+    ident,
+    integer,
+    json_object,
+    one_of,
+    text,
+)
+from arbeit.core.model import (
+    DEFAULT_QUEUE,
+    EMPTY,
+    ENTRY_TYPES,
+    INVERSE_RELATIONS,
+    PRIORITIES,
+    RELATION_TYPES,
+    STATUSES,
+    EntryType,
+    Priority,
+    Status,
+)
+
+_names = each(limits.name, most=limits.CAPABILITIES)
+_idents = each(ident, most=limits.RELATIONSHIPS)
+_lines = each(text(size=4096), most=limits.ITEMS)
+_relation = one_of((*RELATION_TYPES, *INVERSE_RELATIONS), Code.INVALID_TYPE)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class Command:
+    """What every command carries.
+
+    Attributes:
+        actor: who asks; an agent's id, or any name of a person or program.
+        idempotency_key: given by the caller to make repetition safe; the reply is stored under it.
+        correlation_id, causation_id, traceparent: carried into every event of the command.
+    """
+
+    operation: ClassVar[str] = ""
+    urgency: ClassVar[int] = 3
+    """Place inside a batch: 0 before 4. Renewals, endings, the sweep, the rest, new work."""
+
+    actor: str = field(default="anonymous", validator=limits.name)
+    idempotency_key: str | None = field(default=None, validator=text(size=255))
+    correlation_id: str | None = field(default=None, validator=text(size=255))
+    causation_id: str | None = field(default=None, validator=text(size=255))
+    traceparent: str | None = field(default=None, validator=limits.traceparent)
+
+    def __attrs_post_init__(self) -> None:
+        """Run the checks of every field that was given."""
+        limits.run_checks(self)
+
+
+HEADER_FIELDS = frozenset({"actor", "idempotency_key", "correlation_id", "causation_id", "traceparent", "token"})
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class CreateProject(Command):
+    """Start a project's log."""
+
+    operation = "project.create"
+    key: str = field(validator=limits.project_key)
+    name: str = field(default="", validator=text(characters=200))
+    weight: int = field(default=100, validator=integer(1, 1000))
+    settings: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class UpdateProject(Command):
+    """Change a project's name, weight, settings, or archive it."""
+
+    operation = "project.update"
+    name: str | Unset = field(default=UNSET, validator=text(characters=200))
+    weight: int | Unset = field(default=UNSET, validator=integer(1, 1000))
+    settings: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
+    archived: bool | Unset = field(default=UNSET, validator=flag)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class SetQueue(Command):
+    """Make a queue, or change its weight, limits or pause."""
+
+    operation = "queue.set"
+    queue: str = field(validator=limits.name)
+    weight: int | Unset = field(default=UNSET, validator=integer(1, 1000))
+    paused: bool | Unset = field(default=UNSET, validator=flag)
+    max_ready: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
+    max_in_progress: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class RegisterAgent(Command):
+    """Make an agent known, or change what is known of it."""
+
+    operation = "agent.register"
+    agent_id: str = field(validator=limits.name)
+    name: str | Unset = field(default=UNSET, validator=text(characters=200))
+    persona: str | Unset = field(default=UNSET, validator=text(characters=64))
+    capabilities: tuple[str, ...] | Unset = field(default=UNSET, converter=as_names, validator=_names)
+    max_leases: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
+    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class CreateTask(Command):
+    """Add a task, under a parent and behind blockers if given. Times in microseconds since 1970."""
+
+    operation = "task.create"
+    urgency = 4
+    title: str = field(validator=text(characters=limits.TITLE_CHARACTERS, required=True))
+    task_id: str | None = field(default=None, validator=ident)
+    intent: str = field(default="", validator=text())
+    description: str = field(default="", validator=text())
+    priority: Priority = field(default="normal", validator=one_of(PRIORITIES))
+    labels: tuple[str, ...] = field(default=(), converter=as_names, validator=each(text(size=100), most=limits.LABELS))
+    queue: str = field(default=DEFAULT_QUEUE, validator=limits.name)
+    requires: tuple[str, ...] = field(default=(), converter=as_names, validator=_names)
+    parent_id: str | None = field(default=None, validator=ident)
+    blocked_by: tuple[str, ...] = field(default=(), converter=as_names, validator=_idents)
+    max_attempts: int = field(default=3, validator=integer(1, 1000))
+    ready_at: int | None = field(default=None, validator=integer(0, optional=True))
+    due_at: int | None = field(default=None, validator=integer(0, optional=True))
+    inputs: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object(limits.TEXT_BYTES))
+    acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class UpdateTask(Command):
+    """Change what a task says; never where it stands. `expected_version` makes it an optimistic edit."""
+
+    operation = "task.update"
+    task_id: str = field(validator=ident)
+    expected_version: int | None = field(default=None, validator=integer(1, optional=True))
+    title: str | Unset = field(default=UNSET, validator=text(characters=limits.TITLE_CHARACTERS, required=True))
+    intent: str | Unset = field(default=UNSET, validator=text())
+    description: str | Unset = field(default=UNSET, validator=text())
+    priority: Priority | Unset = field(default=UNSET, validator=one_of(PRIORITIES))
+    labels: tuple[str, ...] | Unset = field(
+        default=UNSET, converter=as_names, validator=each(text(size=100), most=limits.LABELS)
+    )
+    queue: str | Unset = field(default=UNSET, validator=limits.name)
+    requires: tuple[str, ...] | Unset = field(default=UNSET, converter=as_names, validator=_names)
+    max_attempts: int | Unset = field(default=UNSET, validator=integer(1, 1000))
+    due_at: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
+    acceptance: tuple[str, ...] | Unset = field(default=UNSET, converter=as_tuple, validator=_lines)
+    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
+
+
+_TEXT_FIELDS = ("title", "intent", "description", "priority", "labels", "queue", "requires", "max_attempts")
+UPDATE_FIELDS = (*_TEXT_FIELDS, "due_at", "acceptance", "metadata")
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class ClaimTasks(Command):
+    """Grant up to `n` ready tasks to `agent`, picked fairly. `ttl` in microseconds; None asks the policy."""
+
+    operation = "task.claim"
+    agent: str = field(validator=limits.name)
+    capabilities: tuple[str, ...] | None = field(default=None, converter=as_optional_names, validator=_names)
+    queues: tuple[str, ...] | None = field(
+        default=None,
+        converter=as_optional_names,
+        validator=each(limits.name, most=limits.RELATIONSHIPS, least=1),
+    )
+    n: int = field(default=1, validator=integer(1, limits.CLAIM_TASKS))
+    ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
+    session_id: str = field(default="", validator=text(size=255))
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class ExplainClaim(ClaimTasks):
+    """Say what a claim would be granted now and why, without granting it."""
+
+    operation = "task.explain"
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class StartTask(Command):
+    """Claim a task by name: an open one that is ready."""
+
+    operation = "task.start"
+    task_id: str = field(validator=ident)
+    agent: str = field(validator=limits.name)
+    capabilities: tuple[str, ...] | None = field(default=None, converter=as_optional_names, validator=_names)
+    ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
+    session_id: str = field(default="", validator=text(size=255))
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class ResumeTask(StartTask):
+    """Claim a blocked task by name and go on with it."""
+
+    operation = "task.resume"
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class HolderCommand(Command):
+    """A write of a holder: its token is checked against the task's lease."""
+
+    urgency = 1
+    task_id: str = field(validator=ident)
+    token: str = field(validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class RenewLease(HolderCommand):
+    """Move a lease's deadline to `ttl` microseconds from now; liveness only, so no event tells of it."""
+
+    operation = "lease.renew"
+    urgency = 0
+    ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class ReleaseTask(HolderCommand):
+    """Give a held task back. `undelivered` is the engine's word for a grant that never reached its caller."""
+
+    operation = "task.release"
+    note: str = field(default="", validator=text())
+    undelivered: bool = field(default=False, validator=flag)
+    then_claim: ClaimTasks | None = None
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class CompleteTask(HolderCommand):
+    """Finish a held task with an outcome and what proves it."""
+
+    operation = "task.complete"
+    outcome: str = field(default="", validator=text())
+    evidence: tuple[str, ...] = field(
+        default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
+    )
+    outputs: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object(limits.TEXT_BYTES))
+    then_claim: ClaimTasks | None = None
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class FailTask(HolderCommand):
+    """End an attempt that did not work; the retry policy says whether and when there is another."""
+
+    operation = "task.fail"
+    error: str = field(default="", validator=text())
+    then_claim: ClaimTasks | None = None
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class CancelTask(Command):
+    """End a task for good without finishing it. A held one takes its holder's token."""
+
+    operation = "task.cancel"
+    urgency = 1
+    task_id: str = field(validator=ident)
+    reason: str = field(default="", validator=text())
+    token: str | None = field(default=None, validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class BlockTask(Command):
+    """Set a task aside until somebody unblocks or resumes it. A held one takes its holder's token."""
+
+    operation = "task.block"
+    urgency = 1
+    task_id: str = field(validator=ident)
+    reason: str = field(default="", validator=text(required=True))
+    blocked_by: tuple[str, ...] = field(default=(), converter=as_names, validator=each(ident, most=limits.LABELS))
+    token: str | None = field(default=None, validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class UnblockTask(Command):
+    """Open a blocked task again; its attempts start anew."""
+
+    operation = "task.unblock"
+    task_id: str = field(validator=ident)
+    note: str = field(default="", validator=text())
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class Sweep(Command):
+    """Reclaim leases past their deadline and promote delayed tasks that are due, at most `limit` of each."""
+
+    operation = "sweep"
+    urgency = 2
+    limit: int = field(default=100, validator=integer(1, 1000))
+    forget_receipts_before: int | None = field(default=None, validator=integer(0, optional=True))
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class AddRelationship(Command):
+    """Join two tasks by a typed edge; inverse names (child_of, blocked_by, ...) are accepted."""
+
+    operation = "relationship.add"
+    from_task_id: str = field(validator=ident)
+    to_task_id: str = field(validator=ident)
+    type: str = field(validator=_relation)
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    created_at: int | None = field(default=None, validator=integer(0, optional=True))
+    imported: bool = field(default=False, validator=flag)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class RemoveRelationship(Command):
+    """Take a typed edge between two tasks away."""
+
+    operation = "relationship.remove"
+    from_task_id: str = field(validator=ident)
+    to_task_id: str = field(validator=ident)
+    type: str = field(validator=_relation)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class AddContext(Command):
+    """Record something about a task. With a token it is a write of the holder; without, anybody's remark."""
+
+    operation = "context.add"
+    task_id: str = field(validator=ident)
+    type: EntryType = field(default="note", validator=one_of(ENTRY_TYPES, Code.INVALID_TYPE))
+    content: str = field(validator=text(required=True))
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    evidence: tuple[str, ...] = field(
+        default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
+    )
+    token: str | None = field(default=None, validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class SupersedeContext(Command):
+    """Replace an entry by a new one; the old one stays readable, and says by what it was replaced."""
+
+    operation = "context.supersede"
+    entry_id: str = field(validator=ident)
+    content: str = field(validator=text(required=True))
+    type: EntryType | None = field(default=None, validator=one_of(ENTRY_TYPES, Code.INVALID_TYPE))
+    token: str | None = field(default=None, validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class AddProgress(Command):
+    """Add lines to a task's checklist. On a held task only its holder may."""
+
+    operation = "progress.add"
+    task_id: str = field(validator=ident)
+    items: tuple[str, ...] = field(
+        converter=as_tuple,
+        validator=each(text(size=4096, required=True), most=limits.ITEMS, least=1),
+    )
+    completed: bool = field(default=False, validator=flag)
+    token: str | None = field(default=None, validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class CompleteProgress(Command):
+    """Tick lines of one task's checklist off, all or none."""
+
+    operation = "progress.complete"
+    task_id: str = field(validator=ident)
+    item_ids: tuple[str, ...] = field(converter=as_names, validator=each(ident, most=limits.ITEMS, least=1))
+    token: str | None = field(default=None, validator=text(size=255), repr=False)
+
+
+@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+class ImportTask(Command):
+    """Take a task over from elsewhere with its id, status and times; a known id changes nothing."""
+
+    operation = "task.import"
+    urgency = 4
+    task_id: str = field(validator=ident)
+    title: str = field(validator=text(characters=limits.TITLE_CHARACTERS, required=True))
+    intent: str = field(default="", validator=text())
+    description: str = field(default="", validator=text())
+    status: Status = field(default="open", validator=one_of(STATUSES, Code.INVALID_STATUS))
+    priority: Priority = field(default="normal", validator=one_of(PRIORITIES))
+    labels: tuple[str, ...] = field(default=(), converter=as_names, validator=each(text(size=100), most=limits.LABELS))
+    queue: str = field(default=DEFAULT_QUEUE, validator=limits.name)
+    requires: tuple[str, ...] = field(default=(), converter=as_names, validator=_names)
+    block_reason: str = field(default="", validator=text())
+    outcome: str = field(default="", validator=text())
+    acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    max_attempts: int = field(default=3, validator=integer(1, 1000))
+    created_at: int | None = field(default=None, validator=integer(0, optional=True))
+    updated_at: int | None = field(default=None, validator=integer(0, optional=True))
+    finished_at: int | None = field(default=None, validator=integer(0, optional=True))
+
+
+Granting = ClaimTasks | StartTask | ResumeTask
+Ending = Literal["completed", "failed", "released", "undelivered", "expired", "blocked", "cancelled"]

@@ -1,0 +1,58 @@
+"""From a command and a view to facts and a reply: pure, and a generator, so that each fact is applied at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from arbeit.core import commands as c
+from arbeit.core.decide.base import Env, Need, Steps
+from arbeit.core.decide.edges import add_relationship, remove_relationship
+from arbeit.core.decide.endings import (
+    block_task,
+    cancel_task,
+    complete_task,
+    fail_task,
+    release_task,
+    unblock_task,
+)
+from arbeit.core.decide.grants import claim_tasks, explain_claim, renew_lease, start_task, sweep
+from arbeit.core.decide.notes import add_context, add_progress, complete_progress, supersede_context
+from arbeit.core.decide.setup import create_project, register_agent, set_queue, update_project
+from arbeit.core.decide.tasks import create_task, import_task, update_task
+from arbeit.core.view import View
+
+__all__ = ["Env", "Need", "Steps", "decide"]
+
+_DECIDE: Mapping[type[c.Command], Callable[[View, Any, Env], Steps]] = {
+    c.CreateProject: create_project,
+    c.UpdateProject: update_project,
+    c.SetQueue: set_queue,
+    c.RegisterAgent: register_agent,
+    c.CreateTask: create_task,
+    c.UpdateTask: update_task,
+    c.ImportTask: import_task,
+    c.ClaimTasks: claim_tasks,
+    c.ExplainClaim: explain_claim,
+    c.StartTask: start_task,
+    c.ResumeTask: start_task,
+    c.RenewLease: renew_lease,
+    c.ReleaseTask: release_task,
+    c.CompleteTask: complete_task,
+    c.FailTask: fail_task,
+    c.CancelTask: cancel_task,
+    c.BlockTask: block_task,
+    c.UnblockTask: unblock_task,
+    c.Sweep: sweep,
+    c.AddRelationship: add_relationship,
+    c.RemoveRelationship: remove_relationship,
+    c.AddContext: add_context,
+    c.SupersedeContext: supersede_context,
+    c.AddProgress: add_progress,
+    c.CompleteProgress: complete_progress,
+}
+
+
+def decide(view: View, command: c.Command, env: Env) -> Steps:
+    """Begin the decision of one command."""
+    return _DECIDE[type(command)](view, command, env)

@@ -1,0 +1,127 @@
+"""What every decision is made with: the environment, the need for more rows, and common refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+from attrs import field, frozen
+
+from arbeit.core.commands import AddProgress, BlockTask, CancelTask, CompleteProgress
+from arbeit.core.errors import Code, Rejection
+from arbeit.core.events import Fact, TaskReadied
+from arbeit.core.leases import current, genuine, lost
+from arbeit.core.model import Notice, Reply, Task
+from arbeit.core.policy import Policies
+from arbeit.core.transitions import illegal
+from arbeit.core.view import Reads, View
+
+
+@frozen(weakref_slot=False)
+class Env:
+    """What a decision may not find out by itself.
+
+    Attributes:
+        now: the store's clock under the lock, microseconds since 1970, never below the last event's time.
+        new_id: makes a fresh id with a prefix.
+        entropy: gives a random integer of 64 bits.
+        policies: those in force in the project.
+        lease_key: the deployment's secret under which lease tokens are derived.
+        claims: how many claims this batch holds; how far ahead windows are worth loading.
+    """
+
+    now: int
+    new_id: Callable[[str], str]
+    entropy: Callable[[], int]
+    policies: Policies
+    lease_key: bytes = field(repr=False)
+    claims: int = 1
+
+
+@frozen(weakref_slot=False)
+class Need:
+    """More rows are needed before this decision can go on."""
+
+    reads: Reads
+
+
+Steps = Generator[Fact | Need, None, Reply | Rejection]
+"""A decision: yields facts, each applied before it goes on, and needs; ends with a reply or a refusal.
+
+A refusal after a fact would leave half a command behind, so it is never made.
+"""
+
+
+def find(view: View, env: Env, actor: str, task_id: str) -> Task | Rejection:
+    """A task that this actor can see; what it cannot see does not exist for it."""
+    task = view.tasks.get(task_id)
+    if task is None or not env.policies.access.scope(actor).sees(task.queue):
+        return missing(task_id)
+    return task
+
+
+def missing(task_id: str, code: Code = Code.TASK_NOT_FOUND) -> Rejection:
+    """The answer for a task that does not exist, or that the caller may not see."""
+    return Rejection(
+        code,
+        f"there is no task {task_id} in this project",
+        ("List the tasks to find its id.",),
+        data={"task_id": task_id},
+    )
+
+
+def refuse_step(operation: str, task: Task) -> Rejection | None:
+    """Why the state machine forbids this operation now, if it does."""
+    return illegal(operation, task.id, task.status)
+
+
+def refuse_token(view: View, env: Env, task: Task, actor: str, token: str) -> Rejection | None:
+    """Why this token does not let this actor write to the task, if it does not."""
+    lease = view.leases.get(task.lease_id) if task.lease_id is not None else None
+    if lease is None or not current(task, lease):
+        return lost(task)
+    return None if genuine(env.lease_key, view.key, lease, actor, token) else lost(task)
+
+
+def refuse_stranger(
+    view: View, env: Env, task: Task, command: CancelTask | BlockTask | AddProgress | CompleteProgress
+) -> Rejection | None:
+    """Why only the holder may do this to a held task, if the caller is not it."""
+    if command.token is not None:
+        return refuse_token(view, env, task, command.actor, command.token)
+    if task.lease_id is None:
+        return None
+    return Rejection(
+        Code.ALREADY_CLAIMED,
+        f"task {task.id} is held by {task.assignee}; only its holder can do this",
+        ("Add a note for its holder, or wait until it is free.",),
+        data={"task_id": task.id, "assignee": task.assignee},
+    )
+
+
+def promote(view: View, env: Env, task_ids: list[str]) -> Generator[Fact, None, None]:
+    """Make ready what nothing holds back any more, oldest first."""
+    due = [
+        task
+        for task in (view.task(task_id) for task_id in dict.fromkeys(task_ids))
+        if task.claim_status == "delayed" and task.ready_at <= env.now
+    ]
+    for task in sorted(due, key=lambda task: (task.created_at, task.id)):
+        rank = env.policies.ranking.rank(task, env.now)
+        yield TaskReadied(task_id=task.id, ready_at=env.now, rank=rank)
+
+
+def rank_if_due(env: Env, task: Task, ready_at: int) -> int | None:
+    """The rank of a task that opens again, or None while it is delayed or waits."""
+    if ready_at > env.now or task.open_blockers or task.open_children:
+        return None
+    return env.policies.ranking.rank(task, ready_at)
+
+
+def blocker_notices(task: Task) -> tuple[Notice, ...]:
+    """What a holder should know about unfinished work around its task."""
+    notices = []
+    if task.open_blockers:
+        notices.append(Notice("HAS_BLOCKERS", f"{task.open_blockers} tasks that block this one are unfinished"))
+    if task.open_children:
+        notices.append(Notice("HAS_INCOMPLETE_CHILDREN", f"{task.open_children} children are unfinished"))
+    return tuple(notices)

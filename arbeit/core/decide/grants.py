@@ -1,0 +1,300 @@
+"""Decisions that grant leases, renew them, and take them back after their deadline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+
+from arbeit.core import commands as c
+from arbeit.core.decide.base import (
+    Env,
+    Need,
+    Steps,
+    blocker_notices,
+    find,
+    promote,
+    refuse_step,
+    refuse_token,
+)
+from arbeit.core.decide.setup import differing
+from arbeit.core.errors import Code, Rejection
+from arbeit.core.events import (
+    AgentRegistered,
+    Fact,
+    TaskClaimed,
+    TaskEscalated,
+    TaskReadied,
+    TaskReclaimed,
+)
+from arbeit.core.fairness import MissingWindows, Pick, charge, pickable
+from arbeit.core.model import Agent, Grant, Notice, Reply, Task
+from arbeit.core.view import Reads, View
+
+_WINDOW_ROWS = 64
+"""Ready tasks worth loading ahead for one need, over all its windows."""
+
+
+def claim_tasks(view: View, command: c.ClaimTasks, env: Env) -> Steps:
+    """Grant up to n ready tasks, picked fairly; nothing ready is an empty answer, not a refusal."""
+    grants = yield from claim(view, command, env)
+    if isinstance(grants, Rejection):
+        return grants
+    return Reply(grants=grants)
+
+
+def claim(view: View, command: c.ClaimTasks, env: Env) -> Generator[Fact | Need, None, tuple[Grant, ...] | Rejection]:
+    """Pick and grant, one task at a time, so that each pick sees the one before."""
+    capabilities = yield from _register(view, command.agent, command.capabilities)
+    refused = _refuse_more(view, command.agent)
+    if refused is not None:
+        return refused
+    queues = _queues_in_scope(view, env, command)
+    grants: list[Grant] = []
+    while len(grants) < command.n and _refuse_more(view, command.agent) is None:
+        pick = yield from _pick(view, env, capabilities, queues)
+        if pick is None:
+            break
+        task = view.task(pick.task_id)
+        grants.append((yield from _grant(view, env, task, command, pick, how="claim", queues=queues)))
+    return tuple(grants)
+
+
+def explain_claim(view: View, command: c.ExplainClaim, env: Env) -> Steps:
+    """Make the pick that a claim would make now, and say why; grants nothing."""
+    agent = view.agent(command.agent)
+    known = agent.capabilities if agent is not None else ()
+    capabilities = frozenset(command.capabilities if command.capabilities is not None else known)
+    queues = _queues_in_scope(view, env, command)
+    yield from _pick(view, env, capabilities, queues)
+    return Reply(explanation=view.schedule.explain(capabilities, queues))
+
+
+def _queues_in_scope(view: View, env: Env, command: c.ClaimTasks) -> tuple[str, ...] | None:
+    visible = env.policies.access.scope(command.actor).queues
+    if visible is None:
+        return command.queues
+    asked = command.queues if command.queues is not None else tuple(view.schedule.queues)
+    return tuple(sorted(visible.intersection(asked)))
+
+
+def _register(view: View, agent_id: str, capabilities: tuple[str, ...] | None) -> Generator[Fact, None, frozenset[str]]:
+    """Make a claiming agent known, with the capabilities it says it has."""
+    agent = view.agent(agent_id)
+    wanted = {} if capabilities is None else {"capabilities": capabilities}
+    changes = differing(agent or Agent(agent_id, 0), wanted)
+    if agent is None or changes:
+        yield AgentRegistered(agent_id=agent_id, changes=changes)
+        agent = view.agent(agent_id)
+    return frozenset(agent.capabilities if agent is not None else ())
+
+
+def _refuse_more(view: View, agent_id: str) -> Rejection | None:
+    agent = view.agent(agent_id)
+    if agent is None or agent.max_leases is None or agent.active_leases < agent.max_leases:
+        return None
+    return Rejection(
+        Code.LIMIT_EXCEEDED,
+        f"agent {agent_id} holds {agent.active_leases} tasks; its max_leases is {agent.max_leases}",
+        ("Complete, fail or release one of your tasks first.",),
+        data={"agent_id": agent_id, "limit": agent.max_leases},
+    )
+
+
+def _pick(
+    view: View, env: Env, capabilities: frozenset[str], queues: tuple[str, ...] | None
+) -> Generator[Need, None, Pick | None]:
+    schedule = view.schedule
+    while True:
+        chosen = schedule.next_queue(capabilities, queues)
+        if chosen is None:
+            return None
+        best = schedule.head(chosen[1], capabilities)
+        if not isinstance(best, MissingWindows):
+            weighting = env.policies.weighting
+            queue = schedule.queues[chosen[1]]
+            cost = weighting.cost(view.task(best[2]))
+            tag, remainder = charge(queue, chosen[0], cost, weighting.weight(queue))
+            return Pick(best[2], queue.name, tag, remainder, chosen[0])
+        ahead = schedule.upcoming(capabilities, queues, env.claims)
+        yield Need(Reads(windows=window_sizes(view, (*best.groups, *ahead))))
+
+
+def window_sizes(view: View, groups: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], int]:
+    """How many rows to load of each group: past those that this batch has already taken."""
+    groups = tuple(dict.fromkeys(groups))
+    taken = Counter((task.queue, task.group) for task in view.changed["task"].values())
+    each = max(4, _WINDOW_ROWS // len(groups))
+    return {group: each + taken[group] for group in groups}
+
+
+def _grant(
+    view: View,
+    env: Env,
+    task: Task,
+    command: c.Granting,
+    pick: Pick,
+    *,
+    how: str,
+    queues: tuple[str, ...] | None = None,
+) -> Generator[Fact, None, Grant]:
+    ttl = env.policies.lease_length.ttl(task, command.ttl, env.entropy())
+    lease_id, run_id = env.new_id("lea"), env.new_id("run")
+    yield TaskClaimed(
+        task_id=task.id,
+        run_id=run_id,
+        lease_id=lease_id,
+        agent_id=command.agent,
+        fence=task.fence + 1,
+        ttl=ttl,
+        expires_at=env.now + ttl,
+        attempt=task.attempt + 1,
+        tag_after=pick.tag,
+        remainder=pick.remainder,
+        virtual_time=pick.virtual_time,
+        how=how,
+        queues=queues,
+        session_id=command.session_id,
+        trace_id=command.traceparent[3:35] if command.traceparent else "",
+    )
+    return Grant(view.task(task.id), view.lease(lease_id), view.run(run_id))
+
+
+def start_task(view: View, command: c.StartTask, env: Env) -> Steps:
+    """Claim by name: the same grant, charged to the task's queue, for a task that is ready or blocked."""
+    task = find(view, env, command.actor, command.task_id)
+    if isinstance(task, Rejection):
+        return task
+    refused = _refuse_start(view, command, task) or refuse_step(command.operation, task)
+    refused = refused or _refuse_not_ready(view, task, resumed=command.operation == "task.resume")
+    refused = refused or _refuse_more(view, command.agent) or _refuse_unable(view, command, task)
+    if refused is not None:
+        return refused
+    yield from _register(view, command.agent, command.capabilities)
+    queue, weighting = view.schedule.queues[task.queue], env.policies.weighting
+    begin = max(queue.tag, view.schedule.virtual_time)
+    tag, remainder = charge(queue, begin, weighting.cost(task), weighting.weight(queue))
+    # The virtual time stays: a task taken out of turn must not cost the other queues theirs.
+    pick = Pick(task.id, queue.name, tag, remainder, view.schedule.virtual_time)
+    how = command.operation.rpartition(".")[2]
+    grant = yield from _grant(view, env, task, command, pick, how=how)
+    return Reply(grants=(grant,), warnings=blocker_notices(task))
+
+
+def _refuse_start(_view: View, command: c.StartTask, task: Task) -> Rejection | None:
+    if task.lease_id is None:
+        return None
+    data = {"task_id": task.id, "assignee": task.assignee}
+    if task.assignee == command.agent:
+        hint = "Go on with the lease token that your claim returned."
+        return Rejection(Code.ALREADY_WORKING, f"you hold task {task.id} already", (hint,), data=data)
+    hint = "Claim the next ready task instead."
+    return Rejection(
+        Code.ALREADY_CLAIMED,
+        f"task {task.id} is held by {task.assignee}",
+        (hint,),
+        retryable=True,
+        data=data,
+    )
+
+
+def _refuse_not_ready(view: View, task: Task, *, resumed: bool) -> Rejection | None:
+    queue = view.schedule.queues[task.queue]
+    why, hint = "", "Claim the next ready task instead."
+    if task.open_blockers:
+        blockers = sorted(
+            edge.from_task_id
+            for edge in view.edges(task.id)
+            if edge.type == "blocks" and edge.to_task_id == task.id and not _finished(view, edge.from_task_id)
+        )
+        why, hint = f"waits for {', '.join(blockers[:10])}", "Finish what blocks it first."
+    elif task.open_children:
+        why, hint = f"has {task.open_children} unfinished children", "Finish its children first."
+    elif not resumed and task.claim_status == "delayed":
+        seconds = max(0, task.ready_at - view.now) // 1_000_000
+        why, hint = f"is delayed for another {seconds} s", "Try again then, or claim another task."
+    elif not pickable(queue):
+        why = f"is in queue {queue.name}, which is " + ("paused" if queue.paused else "at max_in_progress")
+    if not why:
+        return None
+    return Rejection(Code.NOT_READY, f"task {task.id} {why}", (hint,), retryable=True, data={"task_id": task.id})
+
+
+def _finished(view: View, task_id: str) -> bool:
+    task = view.tasks.get(task_id)
+    return task is None or task.finished
+
+
+def _refuse_unable(view: View, command: c.StartTask, task: Task) -> Rejection | None:
+    agent = view.agent(command.agent)
+    has = command.capabilities if command.capabilities is not None else (agent.capabilities if agent else ())
+    lacking = sorted(set(task.requires) - set(has))
+    if not lacking:
+        return None
+    return Rejection(
+        Code.FORBIDDEN,
+        f"task {task.id} requires {', '.join(lacking)}, which {command.agent} does not have",
+        ("Claim without naming a task to get one that suits you.",),
+        data={"task_id": task.id, "requires": list(task.requires)},
+    )
+
+
+def renew_lease(view: View, command: c.RenewLease, env: Env) -> Steps:
+    """Move the deadline; liveness alone, so the log does not grow."""
+    yield from ()
+    task = find(view, env, command.actor, command.task_id)
+    if isinstance(task, Rejection):
+        return task
+    refused = refuse_token(view, env, task, command.actor, command.token)
+    if refused is not None:
+        return refused
+    assert task.lease_id is not None  # noqa: S101 - the token would have been refused
+    lease = view.lease(task.lease_id)
+    expires_at = view.beat(lease, command.ttl)
+    warnings: tuple[Notice, ...] = ()
+    if lease.preempt_requested:
+        warnings = (Notice("PREEMPT_REQUESTED", "leave a note and release this task"),)
+    return Reply(expires_at=expires_at, warnings=warnings)
+
+
+def sweep(view: View, command: c.Sweep, env: Env) -> Steps:
+    """Take back what is past its deadline and promote what is due, in the order in which it fell due."""
+    reclaimed = 0
+    for deadline, lease_id in view.overdue[: command.limit]:
+        lease = view.leases.get(lease_id)
+        if lease is None or lease.ended_at is not None or deadline > env.now or lease_id in view.beats:
+            continue
+        yield from _reclaim(view, env, view.task(lease.task_id), deadline)
+        reclaimed += 1
+    for task_id in view.delayed[: command.limit]:
+        task = view.task(task_id)
+        if task.claim_status == "delayed" and task.ready_at <= env.now:
+            rank = env.policies.ranking.rank(task, task.ready_at)
+            yield TaskReadied(task_id=task.id, ready_at=task.ready_at, rank=rank)
+    return Reply(count=reclaimed)
+
+
+def _reclaim(view: View, env: Env, task: Task, deadline: int) -> Generator[Fact, None, None]:
+    assert task.lease_id is not None  # noqa: S101 - a live lease is its task's lease
+    run_id = view.lease(task.lease_id).run_id
+    delay = env.policies.retry.backoff(task, env.entropy())
+    ready_at = env.now + (delay or 0)
+    yield TaskReclaimed(
+        task_id=task.id,
+        run_id=run_id,
+        fence=task.fence + 1,
+        deadline=deadline,
+        ready_at=ready_at,
+        exhausted=delay is None,
+        entry_id=env.new_id("ctx"),
+        note=f"{task.assignee} went silent: the lease ran out",
+    )
+    yield from after_attempt(view, env, task.id, run_id)
+
+
+def after_attempt(view: View, env: Env, task_id: str, run_id: str | None) -> Generator[Fact, None, None]:
+    """What follows an attempt that counted: an escalation once they are used up, or readiness if it is due."""
+    task = view.task(task_id)
+    if task.status == "blocked":
+        yield TaskEscalated(task_id=task_id, run_id=run_id, reason="retries_exhausted", attempts=task.attempt)
+    else:
+        yield from promote(view, env, [task_id])

@@ -1,0 +1,283 @@
+"""What a command may carry: checks that run before anything is parsed further, stored or logged."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any, NoReturn, Self
+
+import attrs
+
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import EMPTY, Frozen
+
+TITLE_CHARACTERS = 500
+TEXT_BYTES = 64 * 1024
+METADATA_BYTES = 16 * 1024
+JSON_DEPTH = 8
+LABELS = 32
+CAPABILITIES = 32
+RELATIONSHIPS = 1_000
+HIERARCHY_DEPTH = 16
+GRAPH_EDGES = 20_000
+ITEMS = 100
+EVIDENCE = 32
+CLAIM_TASKS = 100
+MAX_INTEGER = 2**63 - 1
+TTL_SECONDS = 24 * 3600
+
+_IDENT = re.compile(r"[0-9a-zA-Z._-]{1,64}")
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_NAME = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._:/@+#-]{0,63}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+Validator = Callable[[Any, Any, Any], None]
+
+
+_plans: dict[type, tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[Any, Any, Validator | None], ...]]] = {}
+
+
+def checked_once(_cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """Move validators aside, so that `run_checks` runs them for given values alone: defaults are sound."""
+    return [
+        each_field.evolve(validator=None, metadata={**each_field.metadata, "check": each_field.validator})
+        if each_field.validator is not None
+        else each_field
+        for each_field in fields
+    ]
+
+
+def run_checks(record: object) -> None:
+    """Check every field that is not at its default.
+
+    Raises:
+        ArbeitError: the first field that is not sound, by code and name.
+    """
+    cls: type[Any] = type(record)
+    plan = _plans.get(cls)
+    if plan is None:
+        fields = attrs.fields(cls)
+        steps = tuple((item, item.default, item.metadata.get("check")) for item in fields)
+        plan = _plans[cls] = (attrgetter(*(item.name for item in fields)), steps)
+    getter, steps = plan
+    for value, (attribute, default, check) in zip(getter(record), steps, strict=True):
+        if value is not default and check is not None:
+            check(record, attribute, value)
+
+
+def refuse(field: str, problem: str, *hints: str, code: Code = Code.INVALID_INPUT, **data: object) -> NoReturn:
+    """Raise the error of a bad field."""
+    raise ArbeitError(code, f"{field} {problem}", suggestions=hints, data={"field": field, **data})
+
+
+def check_text(name: str, value: object, *, characters: int | None = None, size: int = TEXT_BYTES) -> None:
+    """Refuse what is not storable text within its limits; U+0000 and lone surrogates are never storable."""
+    if not isinstance(value, str):
+        refuse(name, f"must be text, not {type(value).__name__}")
+    if characters is not None and len(value) > characters:
+        refuse(
+            name,
+            f"is {len(value)} characters long; {characters} are allowed",
+            "Put the long part into the description.",
+            limit=characters,
+        )
+    length = len(value)
+    if not value.isascii():
+        try:
+            length = len(value.encode())
+        except UnicodeEncodeError:
+            refuse(name, "contains half a surrogate pair, which is not a character")
+    if length > size:
+        refuse(name, f"is {length} bytes long; {size} are allowed", limit=size)
+    if "\0" in value:
+        refuse(name, "contains U+0000, which no store can keep")
+
+
+def text(*, characters: int | None = None, size: int = TEXT_BYTES, required: bool = False) -> Validator:
+    """Text of at most so many characters and UTF-8 bytes."""
+
+    def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is None or isinstance(value, Unset):
+            return
+        check_text(attribute.name, value, characters=characters, size=size)
+        if required and not str(value).strip():
+            refuse(attribute.name, "must not be empty")
+
+    return check
+
+
+def _pattern(regex: re.Pattern[str], meaning: str) -> Validator:
+    def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is None or isinstance(value, Unset):
+            return
+        if not isinstance(value, str) or not regex.fullmatch(value):
+            refuse(attribute.name, f"must be {meaning}, not {_show(value)}")
+
+    return check
+
+
+ident = _pattern(_IDENT, "an id of 1 to 64 letters, digits, dots, hyphens and underscores")
+project_key = _pattern(
+    _PROJECT, "a project key: 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen"
+)
+name = _pattern(_NAME, "a name of 1 to 64 letters, digits and any of . _ : / @ + # -, starting with a letter or digit")
+traceparent = _pattern(_TRACEPARENT, "a W3C traceparent")
+
+
+def one_of(choices: tuple[str, ...], code: Code = Code.INVALID_INPUT) -> Validator:
+    """One of a few words."""
+
+    def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if isinstance(value, Unset) or (isinstance(value, str) and value in choices):
+            return
+        refuse(attribute.name, f"must be one of {', '.join(choices)}, not {_show(value)}", code=code)
+
+    return check
+
+
+def integer(low: int, high: int = MAX_INTEGER, *, optional: bool = False) -> Validator:
+    """A whole number in a range."""
+
+    def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if isinstance(value, Unset) or (optional and value is None):
+            return
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            refuse(attribute.name, f"must be a whole number from {low} to {high}, not {_show(value)}")
+
+    return check
+
+
+def flag(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A truth value."""
+    if not isinstance(value, bool | Unset):
+        refuse(attribute.name, f"must be true or false, not {_show(value)}")
+
+
+def each(check: Validator, *, most: int, least: int = 0) -> Validator:
+    """A tuple whose items each pass a check."""
+
+    def check_all(command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is None or isinstance(value, Unset):
+            return
+        if not isinstance(value, tuple):
+            refuse(attribute.name, f"must be a list, not {_show(value)}")
+        if not least <= len(value) <= most:
+            refuse(attribute.name, f"has {len(value)} entries; {least} to {most} are allowed", limit=most)
+        for item in value:
+            if item is None:
+                refuse(attribute.name, "must not contain null")
+            check(command, attribute, item)
+
+    return check_all
+
+
+def json_object(size: int = METADATA_BYTES) -> Validator:
+    """A frozen JSON object of at most so many bytes as compact UTF-8 text."""
+
+    def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if isinstance(value, Unset) or value is EMPTY:
+            return
+        if not isinstance(value, Frozen):
+            refuse(attribute.name, f"must be an object with text keys, not {_show(value)}")
+        length = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+        if length > size:
+            refuse(attribute.name, f"is {length} bytes of JSON; {size} are allowed", limit=size)
+
+    return check
+
+
+class Unset:
+    """The type of UNSET: a field that an update leaves as it is."""
+
+    _one: Any = None
+
+    def __new__(cls) -> Self:
+        """There is one."""
+        if cls._one is None:
+            cls._one = super().__new__(cls)
+        return cls._one  # type: ignore[no-any-return]  # the one instance
+
+    def __repr__(self) -> str:
+        """Read like the constant."""
+        return "UNSET"
+
+    def __reduce__(self) -> str:
+        """Pickle as the constant."""
+        return "UNSET"
+
+
+UNSET = Unset()
+
+
+def as_tuple(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not a list
+    """Turn a list, tuple or set of plain values into a tuple; sets are sorted, so that hashing never shows."""
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(value)) if all(isinstance(item, str) for item in value) else tuple(value)
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return tuple(value)
+    return value
+
+
+def as_names(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not a list
+    """Turn a collection of names into a sorted tuple without repetition; one name alone counts as a list of one."""
+    if isinstance(value, str):
+        value = (value,)
+    value = as_tuple(value)
+    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+        return tuple(sorted(set(value)))
+    return value
+
+
+def as_optional_names(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not a list
+    """Like `as_names`, with None left as it is."""
+    return None if value is None else as_names(value)
+
+
+def as_object(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not an object
+    """Copy a JSON object into frozen form, refusing what JSON cannot say; None counts as empty."""
+    if value is None:
+        return EMPTY
+    if isinstance(value, Frozen | Unset):
+        return value
+    return _frozen(value, JSON_DEPTH) if isinstance(value, Mapping) else value
+
+
+def _frozen(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        check_text("metadata", value)
+    elif isinstance(value, Mapping):
+        _deeper(depth)
+        if not value:
+            return EMPTY
+        if not all(isinstance(key, str) for key in value):
+            refuse("metadata", "must have text keys only")
+        for key in value:
+            check_text("metadata", key)
+        return Frozen({key: _frozen(item, depth - 1) for key, item in value.items()})
+    elif isinstance(value, list | tuple):
+        _deeper(depth)
+        return tuple(_frozen(item, depth - 1) for item in value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            refuse("metadata", "contains a number that is not finite, which JSON cannot say")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > MAX_INTEGER:
+            refuse("metadata", "contains a whole number beyond 63 bits")
+    elif value is not None and not isinstance(value, bool):
+        refuse("metadata", f"contains a {type(value).__name__}, which JSON cannot say")
+    return value
+
+
+def _deeper(depth: int) -> None:
+    if depth <= 0:
+        refuse("metadata", f"is nested deeper than {JSON_DEPTH} levels", limit=JSON_DEPTH)
+
+
+def _show(value: object) -> str:
+    shown = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    return shown if len(shown) <= 60 else shown[:57] + "..."  # noqa: PLR2004 - a line's worth

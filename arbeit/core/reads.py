@@ -1,0 +1,121 @@
+"""What each command must have loaded before it can be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from arbeit.core import commands as c
+from arbeit.core.view import Reads
+
+
+def reads(commands: Iterable[c.Command]) -> Reads:
+    """The union of what these commands need."""
+    wanted = Reads()
+    for command in commands:
+        _READS[type(command)](command, wanted)
+        if command.idempotency_key is not None:
+            wanted.receipts.add((command.actor, command.operation, command.idempotency_key))
+    return wanted
+
+
+def _nothing(_command: c.Command, _wanted: Reads) -> None:
+    """Projects and queues are loaded with every batch."""
+
+
+def _agent(command: c.RegisterAgent, wanted: Reads) -> None:
+    wanted.agents.add(command.agent_id)
+
+
+def _create(command: c.CreateTask, wanted: Reads) -> None:
+    if command.task_id is not None:
+        wanted.tasks.add(command.task_id)
+    wanted.tasks.update(command.blocked_by)
+    if command.parent_id is not None:
+        wanted.tasks.add(command.parent_id)
+        if command.blocked_by:
+            wanted.after.add(command.parent_id)
+
+
+def _task(command: Any, wanted: Reads) -> None:  # noqa: ANN401 - any command about one task
+    wanted.tasks.add(command.task_id)
+
+
+def _claim(command: c.ClaimTasks, wanted: Reads) -> None:
+    wanted.agents.add(command.agent)
+
+
+def _start(command: c.StartTask, wanted: Reads) -> None:
+    wanted.agents.add(command.agent)
+    wanted.tasks.add(command.task_id)
+    wanted.around.add(command.task_id)
+
+
+def _release(command: c.ReleaseTask | c.FailTask, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.agents.add(command.actor)
+    if command.then_claim is not None:
+        _claim(command.then_claim, wanted)
+
+
+def _end(command: c.CompleteTask | c.CancelTask, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.around.add(command.task_id)
+    wanted.agents.add(command.actor)
+    if isinstance(command, c.CompleteTask) and command.then_claim is not None:
+        _claim(command.then_claim, wanted)
+
+
+def _block(command: c.BlockTask, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.tasks.update(command.blocked_by)
+    wanted.agents.add(command.actor)
+
+
+def _edge(command: c.AddRelationship, wanted: Reads) -> None:
+    ends = (command.from_task_id, command.to_task_id)
+    wanted.tasks.update(ends)
+    wanted.around.update(ends)
+
+
+def _supersede(command: c.SupersedeContext, wanted: Reads) -> None:
+    wanted.entries.add(command.entry_id)
+
+
+def _items(command: c.AddProgress | c.CompleteProgress, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.items.add(command.task_id)
+
+
+def _sweep(command: c.Sweep, wanted: Reads) -> None:
+    wanted.overdue = max(wanted.overdue, command.limit)
+    wanted.delayed = max(wanted.delayed, command.limit)
+
+
+_READS: Mapping[type[c.Command], Callable[[Any, Reads], None]] = {
+    c.CreateProject: _nothing,
+    c.UpdateProject: _nothing,
+    c.SetQueue: _nothing,
+    c.RegisterAgent: _agent,
+    c.CreateTask: _create,
+    c.UpdateTask: _task,
+    c.ImportTask: _task,
+    c.ClaimTasks: _claim,
+    c.ExplainClaim: _claim,
+    c.StartTask: _start,
+    c.ResumeTask: _start,
+    c.RenewLease: _task,
+    c.ReleaseTask: _release,
+    c.CompleteTask: _end,
+    c.FailTask: _release,
+    c.CancelTask: _end,
+    c.BlockTask: _block,
+    c.UnblockTask: _task,
+    c.Sweep: _sweep,
+    c.AddRelationship: _edge,
+    c.RemoveRelationship: _edge,
+    c.AddContext: _task,
+    c.SupersedeContext: _supersede,
+    c.AddProgress: _items,
+    c.CompleteProgress: _items,
+}

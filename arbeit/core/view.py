@@ -1,0 +1,364 @@
+"""The part of a project that a batch has loaded: what decisions read and facts change.
+
+A view holds immutable entities in mutable tables. A key that maps to None is known to be absent; a key that is
+missing was never loaded. What a batch changed is kept apart, so that a store can write it and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import define, field
+
+from arbeit.core.fairness import Schedule, Window, key_of
+from arbeit.core.model import (
+    Agent,
+    Beat,
+    ContextEntry,
+    Group,
+    Head,
+    Lease,
+    ProgressItem,
+    Project,
+    Queue,
+    Receipt,
+    Relationship,
+    Run,
+    Task,
+)
+from arbeit.core.record import change
+
+KINDS = ("project", "queue", "group", "agent", "task", "lease", "run", "relationship", "entry", "item")
+
+_GROWN = 100_000
+"""Cached rows beyond which a view is started afresh; a bound on memory, not a rule."""
+
+
+@define(weakref_slot=False)
+class Reads:
+    """What a batch must load, as sets of keys. `since` is the position up to which queues and groups are known.
+
+    tasks: rows by id, each with its live lease and run. around: tasks whose edges are wanted, with the tasks at
+    the other ends. items: tasks whose checklists are wanted. after: tasks whose edges are wanted, forward along
+    "must end before", transitively. below: tasks whose descendants are wanted, with the edges between them.
+    windows: how many of the least ready tasks of each group.
+    overdue, delayed: how many leases past their deadline, and delayed tasks that are due, to bring.
+    """
+
+    tasks: set[str] = field(factory=set)
+    around: set[str] = field(factory=set)
+    agents: set[str] = field(factory=set)
+    entries: set[str] = field(factory=set)
+    items: set[str] = field(factory=set)
+    receipts: set[tuple[str, str, str]] = field(factory=set)
+    after: set[str] = field(factory=set)
+    below: set[str] = field(factory=set)
+    windows: dict[tuple[str, str], int] = field(factory=dict)
+    overdue: int = 0
+    delayed: int = 0
+    since: int | None = None
+
+
+@define(weakref_slot=False)
+class Rows:
+    """What a store loaded for some reads. `now` is the store's clock under the lock, in microseconds."""
+
+    now: int = 0
+    project: Project | None = None
+    queues: list[Queue] = field(factory=list)
+    groups: list[Group] = field(factory=list)
+    agents: list[Agent] = field(factory=list)
+    tasks: list[Task] = field(factory=list)
+    leases: list[Lease] = field(factory=list)
+    runs: list[Run] = field(factory=list)
+    relationships: list[Relationship] = field(factory=list)
+    entries: list[ContextEntry] = field(factory=list)
+    items: list[ProgressItem] = field(factory=list)
+    receipts: list[Receipt] = field(factory=list)
+    windows: dict[tuple[str, str], list[Task]] = field(factory=dict)
+    after: set[str] = field(factory=set)
+    overdue: list[tuple[int, str]] = field(factory=list)
+    delayed: list[Task] = field(factory=list)
+
+
+class View:
+    """Everything a batch knows of one project."""
+
+    def __init__(self, project_key: str, head: Head | None = None, *, whole: bool = False) -> None:
+        self.key = project_key
+        self.now = 0
+        self.whole = whole
+        """Whether this view holds the entire project, as a fold from the first event does."""
+        self.since: int | None = None
+        self.schedule = Schedule()
+        self._clear(head or Head())
+
+    def _clear(self, head: Head) -> None:
+        self.head = head
+        self.project: Project | None = None
+        self.agents: dict[str, Agent | None] = {}
+        self.tasks: dict[str, Task | None] = {}
+        self.leases: dict[str, Lease | None] = {}
+        self.runs: dict[str, Run | None] = {}
+        self.relationships: dict[str, Relationship | None] = {}
+        self.entries: dict[str, ContextEntry | None] = {}
+        self.items: dict[str, dict[str, ProgressItem]] = {}
+        self.links: defaultdict[str, dict[str, Relationship]] = defaultdict(dict)
+        self.receipts: dict[tuple[str, str, str], Receipt] = {}
+        self.around: set[str] = set()
+        self.after: set[str] = set()
+        self.below: set[str] = set()
+        self.overdue: list[tuple[int, str]] = []
+        self.delayed: list[str] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a batch: nothing is changed yet."""
+        self.new: dict[str, dict[Any, Any]] = {kind: {} for kind in KINDS}
+        self.changed: dict[str, dict[Any, Any]] = {kind: {} for kind in KINDS}
+        self.gone: dict[str, dict[Any, Any]] = {}
+        self.beats: dict[str, Beat] = {}
+        self.receipts = {}
+        self.overdue, self.delayed = [], []
+
+    # -- loading ---------------------------------------------------------------------------------------
+
+    def stands_at(self, head: Head) -> bool:
+        """Keep what is still true at a head; whether every cached row is. Queues and groups are synced by position."""
+        if self.head.position == head.position and self.head.hash == head.hash and self._rows() < _GROWN:
+            self.head = head
+            return True
+        if self.since is not None and self.since > head.position:
+            self.since, self.schedule = None, Schedule()
+        self._clear(head)
+        self.schedule.virtual_time = head.virtual_time
+        return False
+
+    def _rows(self) -> int:
+        return len(self.tasks) + len(self.leases) + len(self.relationships) + len(self.entries) + len(self.runs)
+
+    def missing(self, reads: Reads) -> Reads:
+        """What of these reads is not known yet."""
+        known_items = self.items
+        return Reads(
+            tasks={key for key in reads.tasks if key not in self.tasks or self._unheld(key)},
+            around=reads.around - self.around,
+            agents={key for key in reads.agents if key not in self.agents},
+            entries={key for key in reads.entries if key not in self.entries},
+            items={key for key in reads.items if key not in known_items},
+            receipts={key for key in reads.receipts if key not in self.receipts},
+            after=reads.after - self.after,
+            below=reads.below - self.below,
+            windows=reads.windows,
+            overdue=reads.overdue,
+            delayed=reads.delayed,
+            since=-1 if self.since is None else self.since,
+        )
+
+    def _unheld(self, task_id: str) -> bool:
+        task = self.tasks[task_id]
+        return task is not None and task.lease_id is not None and task.lease_id not in self.leases
+
+    def absorb(self, rows: Rows, reads: Reads) -> None:
+        """Learn what was loaded. What this view already knows is newer, and stays."""
+        self.now = max(rows.now, self.head.at)
+        if self.project is None:
+            self.project = rows.project
+        if reads.since is not None:
+            self._absorb_schedule(rows)
+        self._absorb_entities(rows)
+        self._absorb_items(rows.items, reads.items)
+        for receipt in rows.receipts:
+            self.receipts[receipt.actor, receipt.operation, receipt.key] = receipt
+        self._note_absent(reads)
+        self.around |= reads.around
+        self.after |= rows.after
+        self.below |= reads.below
+        for group, tasks in rows.windows.items():
+            self._absorb_window(group, tasks, complete=len(tasks) < reads.windows[group])
+        if reads.overdue:
+            self.overdue = rows.overdue
+        if reads.delayed:
+            self.delayed = [task.id for task in rows.delayed]
+            for task in rows.delayed:
+                self.tasks.setdefault(task.id, task)
+
+    def _absorb_entities(self, rows: Rows) -> None:
+        for task in rows.tasks:
+            self.tasks.setdefault(task.id, task)
+        for lease in rows.leases:
+            self.leases.setdefault(lease.id, lease)
+        for run in rows.runs:
+            self.runs.setdefault(run.id, run)
+        for agent in rows.agents:
+            self.agents.setdefault(agent.id, agent)
+        for entry in rows.entries:
+            self.entries.setdefault(entry.id, entry)
+        for edge in rows.relationships:
+            if edge.id not in self.relationships:
+                self._link(edge)
+
+    def _absorb_schedule(self, rows: Rows) -> None:
+        for queue in rows.queues:
+            if queue.name not in self.changed["queue"] and queue.name not in self.new["queue"]:
+                self.schedule.put_queue(queue)
+        for group in rows.groups:
+            if group.key not in self.changed["group"] and group.key not in self.new["group"]:
+                self.schedule.forget(group.key)
+                self.schedule.put_group(group)
+        self.schedule.virtual_time = self.head.virtual_time
+        self.since = self.head.position
+
+    def _absorb_items(self, items: Iterable[ProgressItem], asked: set[str]) -> None:
+        fresh = {task_id: self.items.setdefault(task_id, {}) for task_id in asked if task_id not in self.items}
+        for item in items:
+            if item.task_id in fresh:
+                fresh[item.task_id][item.id] = item
+
+    def _absorb_window(self, group: tuple[str, str], loaded: list[Task], *, complete: bool) -> None:
+        for task in loaded:
+            self.tasks.setdefault(task.id, task)
+        names = {task.id for task in loaded}
+        names.update(key for kind in (self.new, self.changed) for key in kind["task"])
+        here = (self.tasks[name] for name in names)
+        keys = sorted(
+            key_of(task)
+            for task in here
+            if task is not None and task.claim_status == "ready" and (task.queue, task.group) == group
+        )
+        if not complete:
+            bound = key_of(loaded[-1])
+            keys = [key for key in keys if key <= bound]
+        self.schedule.windows[group] = Window(keys, complete=complete)
+
+    def _note_absent(self, reads: Reads) -> None:
+        for key in reads.tasks:
+            self.tasks.setdefault(key, None)
+        for key in reads.agents:
+            self.agents.setdefault(key, None)
+        for key in reads.entries:
+            self.entries.setdefault(key, None)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def task(self, task_id: str) -> Task:
+        """A task that is known to exist."""
+        task = self.tasks[task_id]
+        assert task is not None  # noqa: S101 - decide checks existence first; evolve is given facts
+        return task
+
+    def lease(self, lease_id: str) -> Lease:
+        """A lease that is known to exist."""
+        lease = self.leases[lease_id]
+        assert lease is not None  # noqa: S101 - a task that names a lease was loaded with it
+        return lease
+
+    def run(self, run_id: str) -> Run:
+        """A run that is known to exist."""
+        run = self.runs[run_id]
+        assert run is not None  # noqa: S101 - a lease that names a run was loaded with it
+        return run
+
+    def agent(self, agent_id: str) -> Agent | None:
+        """An agent, if it is known."""
+        return self.agents.get(agent_id)
+
+    def edges(self, task_id: str) -> Iterable[Relationship]:
+        """The relationships that touch a task, among those loaded."""
+        return self.links[task_id].values() if task_id in self.links else ()
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def put(self, kind: str, key: Any, entity: Any) -> None:  # noqa: ANN401 - kinds have keys and classes of their own
+        """Store an entity's new state."""
+        table = self._table(kind)
+        if key in self.new[kind] or table.get(key) is None:
+            self.new[kind][key] = entity
+        else:
+            self.changed[kind][key] = entity
+        table[key] = entity
+
+    def put_queue(self, queue: Queue) -> None:
+        """Store a queue's new state."""
+        known = queue.name in self.schedule.queues and queue.name not in self.new["queue"]
+        (self.changed if known else self.new)["queue"][queue.name] = queue
+        self.schedule.put_queue(queue)
+
+    def put_item(self, item: ProgressItem) -> None:
+        """Store a checklist line's new state."""
+        table = self.items.setdefault(item.task_id, {})
+        known = item.id in table and item.id not in self.new["item"]
+        (self.changed if known else self.new)["item"][item.id] = item
+        table[item.id] = item
+
+    def put_task(self, old: Task | None, task: Task) -> None:
+        """Store a task's new state, and keep the scheduler's counts and windows true to it."""
+        self.put("task", task.id, task)
+        was_ready = old is not None and old.claim_status == "ready"
+        is_ready = task.claim_status == "ready"
+        if was_ready and old is not None:
+            self.schedule.remove(old)
+        if is_ready:
+            self.schedule.add(task)
+        if old is not None and (old.queue, old.requires) == (task.queue, task.requires):
+            ready = is_ready - was_ready
+            running = (task.claim_status == "held") - (old.claim_status == "held")
+            if ready or running:
+                self._count(task, ready, running)
+            return
+        if old is not None:
+            self._count(old, -was_ready, -(old.claim_status == "held"))
+        self._count(task, int(is_ready), int(task.claim_status == "held"))
+
+    def _count(self, task: Task, ready: int, running: int) -> None:
+        if ready:
+            key = (task.queue, task.group)
+            group = self.schedule.groups.get(key)
+            kind = self.changed if group is not None and key not in self.new["group"] else self.new
+            group = group or Group(*key)
+            grown = kind["group"][key] = change(group, ready=group.ready + ready)
+            if grown.ready == 1 and ready == 1 and key not in self.schedule.windows:
+                # The only ready task of its group is this one, so the window is known without a load.
+                self.schedule.windows[key] = Window([key_of(task)], complete=True)
+            self.schedule.put_group(grown)
+        if ready or running:
+            queue = self.schedule.queues[task.queue]
+            self.put_queue(change(queue, ready=queue.ready + ready, in_progress=queue.in_progress + running))
+
+    def add_link(self, edge: Relationship) -> None:
+        """Store a new relationship."""
+        self.new["relationship"][edge.id] = edge
+        self._link(edge)
+
+    def remove_link(self, edge: Relationship) -> None:
+        """Forget a relationship."""
+        if self.new["relationship"].pop(edge.id, None) is None:
+            self.gone.setdefault("relationship", {})[edge.id] = edge
+        self.relationships[edge.id] = None
+        self.links[edge.from_task_id].pop(edge.id, None)
+        self.links[edge.to_task_id].pop(edge.id, None)
+
+    def _link(self, edge: Relationship) -> None:
+        self.relationships[edge.id] = edge
+        self.links[edge.from_task_id][edge.id] = edge
+        self.links[edge.to_task_id][edge.id] = edge
+
+    def beat(self, lease: Lease, ttl: int | None = None) -> int:
+        """Renew a lease from now on; the new deadline."""
+        expires_at = self.now + (ttl or lease.ttl)
+        self.beats[lease.id] = Beat(lease.id, expires_at, self.now)
+        return expires_at
+
+    def _table(self, kind: str) -> dict[Any, Any]:
+        return getattr(self, _TABLES[kind])  # type: ignore[no-any-return]  # every table is a dict
+
+
+_TABLES = {
+    "agent": "agents",
+    "task": "tasks",
+    "lease": "leases",
+    "run": "runs",
+    "entry": "entries",
+}

@@ -1,0 +1,443 @@
+"""Drives a store from an event loop: lanes with group commit, ticks, wake-ups and heartbeats.
+
+Each project has a lane. One writer takes what waits in all lanes, a batch per lane, and hands it to the store as
+one commit; whatever arrives meanwhile is the next. There is no timer: an idle lane commits at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Self, TypeVar
+
+import anyio
+from anyio import CancelScope, CapacityLimiter, Event, get_cancelled_exc_class, to_thread
+from anyio.abc import TaskGroup
+
+from arbeit import audit
+from arbeit.audit import Verification
+from arbeit.compose import Wiring
+from arbeit.core import commands as c
+from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, Outcome, arrange, fill
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Changes, Explanation, Lease, Project, Reply
+from arbeit.core.model import Event as Recorded
+from arbeit.engine.lane import Lane, Pending
+from arbeit.engine.renewals import Renewals
+from arbeit.engine.waiters import Waiter, Waiters
+from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query
+from arbeit.session import POLL, RECEIPTS_KEPT, Held, Kernel, jitter, raised, scoped
+
+T = TypeVar("T")
+log = logging.getLogger("arbeit")
+
+LANE_LIMIT = 10_000
+"""Commands that may wait in one lane; beyond, callers get OVERLOADED."""
+TICK = 0.5
+"""Seconds between two looks for overdue leases and due tasks."""
+_HOUSEKEEPING_TICKS = 120
+_RESOLVE_TRIES = 6
+
+
+class Engine:
+    """The asynchronous session. Everything it starts ends inside its `async with`."""
+
+    def __init__(self, wiring: Wiring, *, background: bool = True) -> None:
+        """`background=False` leaves ticks out: overdue leases and due tasks are then seen to by claims alone."""
+        self.kernel = Kernel(wiring)
+        self._store = wiring.store
+        self._clock = wiring.clock
+        self._background = background
+        self._inline = not wiring.store.capabilities.blocking
+        self._lanes: dict[str, Lane] = {}
+        self._busy: dict[str, Lane] = {}
+        self._work = Event()
+        self._closing = False
+        self._waiters: dict[str, Waiters] = {}
+        self._watchers = 0
+        self._committed = Event()
+        self._renewals = Renewals(wiring.clock, self._enqueue)
+        self._ticks = 0
+        self._drained = Event()
+        self._stack = AsyncExitStack()
+
+    # -- lifetime --------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start the writer and the background work."""
+        self._writers = CapacityLimiter(1)
+        self._readers = CapacityLimiter(4)
+        await self._stack.__aenter__()
+        self._group: TaskGroup = await self._stack.enter_async_context(anyio.create_task_group())
+        self._background_scope = CancelScope()
+        self._group.start_soon(self._write)
+        self._group.start_soon(self._in_background)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Commit what is queued, then stop everything and close the store."""
+        self._closing = True
+        self._background_scope.cancel()
+        self._work.set()
+        self._signal_commit()
+        try:
+            with CancelScope(shield=True):
+                await self._drained.wait()
+            # Without the error: the caller's own exception must not come back wrapped in a group.
+            await self._stack.__aexit__(None, None, None)
+        finally:
+            with CancelScope(shield=True):
+                await self._in_thread(self._store.close, self._writers)
+
+    async def _in_background(self) -> None:
+        with self._background_scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._renewals.run)
+                if self._background:
+                    group.start_soon(self._tick)
+                if self._store.capabilities.shared:
+                    group.start_soon(self._feel_pulse)
+
+    async def _in_thread(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - the function's own
+        if self._inline:
+            return function(*args)
+        return await to_thread.run_sync(function, *args, limiter=limiter)
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    async def execute(self, project: str, command: c.Command) -> Reply:
+        """Run a command; its refusal is raised as an ArbeitError.
+
+        A caller that is cancelled leaves its command in the lane: it is committed once, and what it was granted
+        is given back.
+        """
+        self.kernel.check(command)
+        pending = Pending(command, Event())
+        self._enqueue(project, pending)
+        try:
+            return raised(await self._result(pending))
+        except get_cancelled_exc_class():
+            self._abandon(project, pending)
+            raise
+
+    @staticmethod
+    async def _result(pending: Pending) -> Reply | ArbeitError:
+        assert pending.done is not None  # noqa: S101 - made with one by whoever waits
+        await pending.done.wait()
+        assert pending.result is not None  # noqa: S101 - set before done
+        return pending.result
+
+    def _abandon(self, project: str, pending: Pending) -> None:
+        pending.abandoned = True
+        if pending.result is not None:
+            self._give_back(project, pending)
+
+    async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
+        """Run commands in as few transactions as fit, those of one kind in order; each succeeds or fails alone."""
+        for command in commands:
+            self.kernel.check(command)
+        results: list[Reply | ArbeitError] = []
+        for start in range(0, len(commands), MAX_COMMANDS):
+            chunk = [Pending(command, Event()) for command in commands[start : start + MAX_COMMANDS]]
+            for pending in chunk:
+                try:
+                    self._enqueue(project, pending)
+                except ArbeitError as error:
+                    self._finish(project, pending, error)
+            try:
+                results += [await self._result(pending) for pending in chunk]
+            except get_cancelled_exc_class():
+                for pending in chunk:
+                    self._abandon(project, pending)
+                raise
+        return results
+
+    def _enqueue(self, project: str, pending: Pending) -> None:
+        if self._closing:
+            raise ArbeitError(Code.NOT_INITIALIZED, "this hub is closed")
+        lane = self._lanes.get(project)
+        if lane is None:
+            lane = self._lanes[project] = Lane(project)
+        if len(lane.waiting) >= LANE_LIMIT:
+            raise ArbeitError(
+                Code.OVERLOADED,
+                f"{len(lane.waiting)} commands wait for project {project} already",
+                suggestions=("Try again after the time in retry_after.",),
+                retryable=True,
+                data={"retry_after": 1},
+            )
+        lane.waiting.append(pending)
+        self._busy[project] = lane
+        self._work.set()
+
+    def _give_back(self, project: str, pending: Pending) -> None:
+        """Release what was granted to a caller that is no longer there; no attempt is counted."""
+        if not isinstance(pending.result, Reply):
+            return
+        for grant in pending.result.grants:
+            command = c.ReleaseTask(
+                actor=grant.lease.agent_id,
+                task_id=grant.task.id,
+                token=self.kernel.token(project, grant.lease),
+                undelivered=True,
+            )
+            self._lanes[project].waiting.append(Pending(command))
+            self._busy[project] = self._lanes[project]
+            self._work.set()
+
+    # -- the writer ------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        """Take what waits, commit it, and tell everybody; until the engine closes and nothing waits."""
+        with CancelScope(shield=True):
+            while True:
+                if not self._busy:
+                    if self._closing:
+                        self._drained.set()
+                        return
+                    self._work = Event()
+                    await self._work.wait()
+                    continue
+                taken = [(project, self._take(lane)) for project, lane in list(self._busy.items())]
+                await self._commit(taken)
+                if self._inline:
+                    # Nothing above has waited: let callers run before the next batch.
+                    await anyio.lowlevel.checkpoint()
+
+    def _take(self, lane: Lane) -> list[Pending]:
+        count = fill(pending.command for pending in lane.waiting)
+        pendings = [lane.waiting.popleft() for _ in range(count)]
+        if not lane.waiting:
+            self._busy.pop(lane.project, None)
+        return [pendings[at] for at in arrange([pending.command for pending in pendings])]
+
+    async def _commit(self, taken: list[tuple[str, list[Pending]]]) -> None:
+        batches = [self._batch(project, pendings) for project, pendings in taken]
+        jobs = [Job(batch.view.key, batch.reads, batch.decide) for batch in batches]
+        try:
+            results: Sequence[Changes | Exception] = await self._in_thread(self._store.transact, self._writers, jobs)
+        except OutcomeUnknown as error:
+            for (project, pendings), batch in zip(taken, batches, strict=True):
+                self.kernel.drop_view(project)
+                await self._resolve(project, pendings, batch, error)
+            return
+        except Exception as error:  # noqa: BLE001 - every caller is told
+            for project, pendings in taken:
+                self.kernel.drop_view(project)
+                self._deliver_all(project, pendings, error)
+            return
+        for (project, pendings), batch, result in zip(taken, batches, results, strict=True):
+            if isinstance(result, Exception):
+                self.kernel.drop_view(project)
+                await self._one_by_one(project, pendings, result)
+            else:
+                self._deliver(project, pendings, batch, result)
+
+    def _batch(self, project: str, pendings: Sequence[Pending]) -> Batch:
+        commands = [pending.command for pending in pendings]
+        sweep = self.kernel.sweep_before(project, commands)
+        if sweep is None:
+            return self.kernel.batch(project, commands)
+        # After what is more urgent than itself: a late holder may still finish in the same batch.
+        at = next((n for n, command in enumerate(commands) if command.urgency > sweep.urgency), len(commands))
+        batch = self.kernel.batch(project, [*commands[:at], sweep, *commands[at:]])
+        batch.extra = at
+        return batch
+
+    async def _one_by_one(self, project: str, pendings: list[Pending], error: Exception) -> None:
+        """One command spoiled the batch: alone, each succeeds or fails for itself."""
+        if len(pendings) == 1:
+            if not isinstance(error, ArbeitError):
+                log.error("%s failed in project %s", pendings[0].command.operation, project, exc_info=error)
+            self._deliver_all(project, pendings, error)
+            return
+        for pending in pendings:
+            await self._commit([(project, [pending])])
+
+    async def _resolve(self, project: str, pendings: list[Pending], batch: Batch, error: ArbeitError) -> None:
+        """Find out under the lock whether a batch was committed; run it again if not."""
+        for attempt in range(_RESOLVE_TRIES):
+            probe = self.kernel.batch(project, ())
+            job = Job(project, probe.reads, probe.decide)
+            try:
+                await self._in_thread(self._store.transact, self._writers, [job])
+                head = probe.view.head
+                found = await self._in_thread(
+                    self.kernel.committed, self._readers, batch, head.position, batch.last_event
+                )
+            except ArbeitError:
+                self.kernel.drop_view(project)
+                await self._clock.sleep(jitter(POLL * 2**attempt))
+                continue
+            if found:
+                assert batch.changes is not None  # noqa: S101 - what is in the log was decided
+                self._deliver(project, pendings, batch, batch.changes)
+            else:
+                await self._commit([(project, pendings)])
+            return
+        self._deliver_all(project, pendings, error)
+
+    def _deliver(self, project: str, pendings: Sequence[Pending], batch: Batch, changes: Changes) -> None:
+        outcomes: list[Outcome] = list(batch.outcomes)
+        if batch.extra is not None:
+            del outcomes[batch.extra]
+        for pending, outcome in zip(pendings, outcomes, strict=True):
+            self._finish(project, pending, self.kernel.settle(outcome))
+        if changes.events:
+            if project in self._waiters:
+                self._waiters[project].wake_after(changes)
+            self._signal_commit()
+
+    def _deliver_all(self, project: str, pendings: Sequence[Pending], error: Exception) -> None:
+        for pending in pendings:
+            self._finish(project, pending, self.kernel.settle(error))
+
+    def _finish(self, project: str, pending: Pending, result: Reply | ArbeitError) -> None:
+        pending.result = result
+        if pending.then is not None:
+            pending.then(result)
+        if pending.abandoned:
+            self._give_back(project, pending)
+        elif pending.done is not None:
+            pending.done.set()
+
+    # -- waiting claimers ------------------------------------------------------------------------------
+
+    async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
+        """Claim, waiting up to so many seconds for something to become ready."""
+        if wait <= 0:
+            return await self.execute(project, command)
+        waiters = self._waiters.setdefault(project, Waiters())
+        shape = await self._known_capabilities(project, command), _names(command.queues)
+        reply = Reply()
+        with anyio.move_on_after(wait):
+            while not reply.grants:
+                # In line before looking, so that nothing that becomes ready meanwhile is missed.
+                waiter = Waiter(*shape)
+                waiters.join(waiter)
+                try:
+                    reply = await self.execute(project, command)
+                    if not reply.grants:
+                        await waiter.woken.wait()
+                except get_cancelled_exc_class():
+                    waiters.leave(waiter)
+                    if waiter.woken.is_set():
+                        waiters.wake_each_kind()
+                    raise
+                finally:
+                    waiters.leave(waiter)
+        return reply
+
+    async def _known_capabilities(self, project: str, command: c.ClaimTasks) -> frozenset[str]:
+        if command.capabilities is not None:
+            return frozenset(command.capabilities)
+        overview = await self.overview(project)
+        agents = overview.agents if overview is not None else ()
+        return frozenset(next((agent.capabilities for agent in agents if agent.id == command.agent), ()))
+
+    def _signal_commit(self) -> None:
+        committed, self._committed = self._committed, Event()
+        committed.set()
+
+    async def _feel_pulse(self) -> None:
+        """Notice what other processes commit, while somebody here waits for it."""
+        pulse = 0
+        while True:
+            await self._clock.sleep(jitter(POLL))
+            if not self._watchers and not any(self._waiters.values()):
+                continue
+            now = await self._in_thread(self._store.pulse, self._readers)
+            if now != pulse:
+                pulse = now
+                self._signal_commit()
+                for waiters in self._waiters.values():
+                    waiters.wake_each_kind()
+
+    # -- background ------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        """Reclaim what is overdue and promote what is due, in every project of the store, without a leader."""
+        while True:
+            await self._clock.sleep(jitter(TICK))
+            self._ticks += 1
+            try:
+                await self._sweep()
+            except ArbeitError as error:
+                log.warning("a tick failed: %s", error.message)
+
+    async def _sweep(self) -> None:
+        now = self._clock.now()
+        forget = now - RECEIPTS_KEPT if self._ticks % _HOUSEKEEPING_TICKS == 0 else None
+        due = {one.project for one in await self._in_thread(self._store.due, self._readers, now, 100)}
+        if forget is not None:
+            due |= set(self._lanes)
+        for project in sorted(due):
+            command = c.Sweep(actor=SWEEP_ACTOR, forget_receipts_before=forget)
+            self._enqueue(project, Pending(command))
+
+    def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
+        """Begin to renew a lease in the background, at a third of its length."""
+        self._renewals.hold(project, held, lease, token)
+
+    def let_go(self, held: Held) -> None:
+        """Stop renewing."""
+        self._renewals.let_go(held)
+
+    # -- reads -----------------------------------------------------------------------------------------
+
+    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
+        """Tasks by id, with the parts asked for."""
+        scope = self.kernel.scope(project, actor)
+        return await self._in_thread(self._store.fetch, self._readers, project, task_ids, include, scope)
+
+    async def find(self, query: Query, actor: str) -> Page:
+        """One page of tasks."""
+        query = scoped(query, self.kernel.scope(query.project, actor))
+        return await self._in_thread(self._store.find, self._readers, query)
+
+    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Recorded]:
+        """Recorded events beyond a position."""
+        scope = self.kernel.scope(project, actor)
+        return await self._in_thread(self._store.history, self._readers, project, after, limit, scope, task_id)
+
+    async def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Recorded]:
+        """Events beyond a position, and then each as it is committed; ends when the engine closes."""
+        self._watchers += 1
+        try:
+            while not self._closing:
+                committed = self._committed
+                events = await self.history(project, after, 500, actor, None)
+                for event in events:
+                    after = event.position
+                    yield event
+                if not events:
+                    await committed.wait()
+        finally:
+            self._watchers -= 1
+
+    async def overview(self, project: str) -> Overview | None:
+        """A project at a glance."""
+        return await self._in_thread(self._store.overview, self._readers, project)
+
+    async def projects(self) -> list[Project]:
+        """Every project."""
+        return await self._in_thread(self._store.projects, self._readers)
+
+    async def verify(self, project: str, actor: str) -> Verification:
+        """Check the log and what is stored against each other."""
+        self.kernel.require_everything(project, actor)
+        return await self._in_thread(audit.verify, self._readers, self._store, project)
+
+    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
+        """Why the last grant of a task was made, from the log alone."""
+        self.kernel.require_everything(project, actor)
+        return await self._in_thread(self.kernel.explain_past, self._readers, project, task_id)
+
+    def token(self, project: str, lease: Lease) -> str:
+        """The token of a lease that was just granted."""
+        return self.kernel.token(project, lease)
+
+
+def _names(queues: tuple[str, ...] | None) -> frozenset[str] | None:
+    return frozenset(queues) if queues is not None else None

@@ -1,0 +1,32 @@
+"""What waits for a project's next transaction."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from anyio import Event
+from attrs import define, field
+
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError
+from arbeit.core.model import Reply
+
+
+@define(eq=False)
+class Pending:
+    """A command in a lane, and whoever waits for its outcome."""
+
+    command: c.Command
+    done: Event | None = None
+    then: Callable[[Reply | ArbeitError], None] | None = None
+    result: Reply | ArbeitError | None = None
+    abandoned: bool = False
+
+
+@define(eq=False)
+class Lane:
+    """What waits for one project's next transaction, in order of arrival."""
+
+    project: str
+    waiting: deque[Pending] = field(factory=deque)

@@ -1,0 +1,1 @@
+"""Formats in which plans and projects come in and go out."""

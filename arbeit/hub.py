@@ -1,0 +1,110 @@
+"""The asynchronous hub: what `arbeit.open` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from arbeit.compose import wire_up
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import EMPTY
+from arbeit.core.model import Project as ProjectEntity
+from arbeit.engine import Engine
+from arbeit.ports import Clock
+from arbeit.project import Project
+from arbeit.session import Session, project_not_found
+
+
+async def open_project(session: Session, key: str, actor: str, *, create: bool, settings: Mapping[str, Any]) -> Project:
+    """A project that exists, made if that was asked for."""
+    if create:
+        try:
+            await session.execute(key, c.CreateProject(actor=actor, key=key, settings=settings))
+        except ArbeitError as error:
+            if error.code is not Code.ALREADY_INITIALIZED:
+                raise
+    elif await session.overview(key) is None:
+        raise project_not_found(key)
+    return Project(session, key, actor)
+
+
+class Hub:
+    """An open store and its engine. Everything it starts ends inside its `async with`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        actor: str = "anonymous",
+        key: str | bytes | None = None,
+        policies: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
+        background: bool = True,
+    ) -> None:
+        self._arguments = (url, clock, key, policies, background)
+        self.actor = actor
+
+    async def __aenter__(self) -> Self:
+        """Open the store and start the engine."""
+        url, clock, key, policies, background = self._arguments
+        wiring = wire_up(url, clock=clock, key=key, overrides=policies)
+        self._engine = Engine(wiring, background=background)
+        await self._engine.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit what is queued, stop the engine, close the store."""
+        await self._engine.__aexit__(kind, error, trace)
+
+    async def project(
+        self,
+        key: str,
+        *,
+        create: bool = False,
+        settings: Mapping[str, Any] = EMPTY,
+        actor: str | None = None,
+    ) -> Project:
+        """A project by key; with `create`, it is made with these settings if it does not exist.
+
+        Raises:
+            ArbeitError: PROJECT_NOT_FOUND without `create`; INVALID_INPUT for a bad key or setting.
+        """
+        return await open_project(
+            self._engine, key, actor if actor is not None else self.actor, create=create, settings=settings
+        )
+
+    async def projects(self) -> list[ProjectEntity]:
+        """Every project of the store, by key."""
+        return await self._engine.projects()
+
+
+def open(
+    url: str,
+    *,
+    actor: str = "anonymous",
+    key: str | bytes | None = None,
+    policies: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
+    background: bool = True,
+) -> Hub:
+    """Open Arbeit on `memory://` or `sqlite:///path`; use it with `async with`.
+
+    Args:
+        url: where the projects live.
+        actor: who speaks where no other name is given.
+        key: the deployment's secret for lease tokens, 16 bytes or more; None: one kept by the store.
+        policies: policy objects by kind, before what projects' settings name.
+        clock: where time and randomness come from; None: the machine's.
+        background: whether this process reclaims overdue leases by itself; claims always do.
+
+    Raises:
+        ArbeitError: on entering, if the store cannot be opened.
+    """
+    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, background=background)

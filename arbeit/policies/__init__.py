@@ -1,0 +1,124 @@
+"""The policies that come with Arbeit, by kind and name, and how a project's settings choose among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import SECOND
+from arbeit.core.policy import Policies
+from arbeit.policies.access import OpenAccess, QueueAccess
+from arbeit.policies.completion import Checklist, Evidence, Trust
+from arbeit.policies.lease_length import Jittered
+from arbeit.policies.ranking import AgedPriority, FirstReady
+from arbeit.policies.retry import AtOnce, ExponentialBackoff
+from arbeit.policies.weighting import QueueWeight
+
+__all__ = [
+    "AgedPriority",
+    "AtOnce",
+    "Checklist",
+    "Evidence",
+    "ExponentialBackoff",
+    "FirstReady",
+    "Jittered",
+    "OpenAccess",
+    "QueueAccess",
+    "QueueWeight",
+    "Trust",
+    "resolve",
+]
+
+OTHER_SETTINGS: Mapping[str, tuple[str, ...]] = {"incomplete_children": ("refuse", "warn")}
+_MOST_SECONDS = 7 * 24 * 3600
+
+
+def _seconds(name: str, default: int) -> Callable[[Mapping[str, Any]], int]:
+    return lambda given: _number(given, name, default, 1, _MOST_SECONDS) * SECOND
+
+
+def _number(given: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    value = given.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise _bad(f"{name} must be a whole number from {low} to {high}", name)
+    return value
+
+
+def _bad(problem: str, name: str, *hints: str) -> ArbeitError:
+    return ArbeitError(
+        Code.INVALID_INPUT, f"settings: {problem}", suggestions=hints, data={"field": f"settings.{name}"}
+    )
+
+
+def _exponential(given: Mapping[str, Any]) -> ExponentialBackoff:
+    return ExponentialBackoff(
+        _seconds("base", 1)(given), _number(given, "factor", 2, 1, 100), _seconds("cap", 300)(given)
+    )
+
+
+def _jittered(given: Mapping[str, Any]) -> Jittered:
+    return Jittered(_seconds("ttl", 60)(given), _number(given, "spread", 10, 0, 90))
+
+
+Factory = tuple[frozenset[str], Callable[[Mapping[str, Any]], Any]]
+
+
+def _plain(make: Callable[[], Any]) -> Factory:
+    return frozenset(), lambda _given: make()
+
+
+BUILT_IN: Mapping[str, Mapping[str, Factory]] = {
+    "ranking": {"aged_priority": _plain(AgedPriority), "first_ready": _plain(FirstReady)},
+    "weighting": {"queue_weight": _plain(QueueWeight)},
+    "retry": {
+        "exponential": (frozenset({"base", "factor", "cap"}), _exponential),
+        "at_once": _plain(AtOnce),
+    },
+    "lease_length": {"jittered": (frozenset({"ttl", "spread"}), _jittered)},
+    "completion": {"evidence": _plain(Evidence), "checklist": _plain(Checklist), "none": _plain(Trust)},
+    "access": {"open": _plain(OpenAccess)},
+}
+"""By kind, the first name being the default. `settings={"retry": "at_once"}`, or with parameters
+`settings={"retry": {"name": "exponential", "base": 2}}`; times in seconds."""
+
+
+def resolve(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Policies:
+    """The policies that a project's settings name; an override (kind to policy object) stands before all of them.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for a setting, policy or parameter that does not exist.
+    """
+    overrides = overrides or {}
+    for name, value in settings.items():
+        if name not in BUILT_IN:
+            _check_other(name, value)
+    chosen = {kind: _one(kind, settings.get(kind)) for kind in BUILT_IN}
+    for kind in overrides:
+        if kind not in BUILT_IN:
+            raise _bad(f"there is no kind of policy called {kind!r}", kind, f"Kinds: {', '.join(BUILT_IN)}.")
+    return Policies(**{**chosen, **overrides})
+
+
+def _check_other(name: str, value: object) -> None:
+    choices = OTHER_SETTINGS.get(name)
+    if choices is None:
+        known = ", ".join([*BUILT_IN, *OTHER_SETTINGS])
+        raise _bad(f"there is no setting {name!r}", name, f"Settings: {known}.")
+    if value not in choices:
+        raise _bad(f"{name} must be one of {', '.join(choices)}", name)
+
+
+def _one(kind: str, said: object) -> Any:  # noqa: ANN401 - each kind has a protocol of its own
+    named = BUILT_IN[kind]
+    if said is None:
+        said = next(iter(named))
+    given: Mapping[str, Any] = said if isinstance(said, Mapping) else {"name": said}
+    name = given.get("name")
+    if not isinstance(name, str) or name not in named:
+        raise _bad(f"there is no {kind} policy {name!r}", kind, f"Built in: {', '.join(named)}.")
+    allowed, make = named[name]
+    unknown = sorted(set(given) - allowed - {"name"})
+    if unknown:
+        raise _bad(f"{kind} policy {name} takes no {', '.join(unknown)}", kind)
+    return make(given)

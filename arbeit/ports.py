@@ -1,0 +1,190 @@
+"""What Arbeit needs of the world around it: tiny protocols, kept by backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import (
+    Agent,
+    Changes,
+    ContextEntry,
+    Event,
+    Head,
+    Lease,
+    ProgressItem,
+    Project,
+    Queue,
+    Relationship,
+    Run,
+    Task,
+)
+from arbeit.core.policy import EVERYTHING, Scope
+from arbeit.core.view import Reads, Rows
+
+
+class Clock(Protocol):
+    """Where time and randomness come from."""
+
+    def now(self) -> int:
+        """Microseconds since 1970-01-01T00:00:00Z."""
+
+    def entropy(self, count: int) -> bytes:
+        """So many random bytes."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after so many seconds of this clock."""
+
+
+@frozen
+class Capabilities:
+    """What a store can do beyond the common ground; tests skip by these, never by a backend's name."""
+
+    durable: bool
+    """What was committed survives the death of the process."""
+    shared: bool
+    """Several processes may use it at once."""
+    blocking: bool
+    """Its methods may wait for a disk or a lock, so an event loop calls them in a thread."""
+
+
+@frozen
+class Due:
+    """A project with something to reclaim or to promote, and since when (microseconds since 1970)."""
+
+    project: str
+    at: int
+
+
+@frozen
+class Query:
+    """A search for tasks in one project, by common filters; None leaves a filter out.
+
+    `after` is the cursor of the page before. Tasks come in the order of their creation. `parent_id` "" asks for roots.
+    """
+
+    project: str
+    status: tuple[str, ...] | None = None
+    claim_status: str | None = None
+    queue: str | None = None
+    parent_id: str | None = None
+    assignee: str | None = None
+    priority: str | None = None
+    label: str | None = None
+    limit: int = 50
+    after: str | None = None
+    scope: Scope = EVERYTHING
+
+
+@frozen
+class Page:
+    """One page of tasks, and the cursor of the next (None: this was the last)."""
+
+    tasks: tuple[Task, ...]
+    cursor: str | None = None
+
+
+PARTS = ("relationships", "context", "progress", "children", "blocked_by", "blocking", "lease", "runs")
+
+
+@frozen
+class Parts:
+    """A fetched task with the parts that were asked for; a part that was not asked for is None."""
+
+    task: Task
+    relationships: tuple[Relationship, ...] | None = None
+    context: tuple[ContextEntry, ...] | None = None
+    progress: tuple[ProgressItem, ...] | None = None
+    children: tuple[Task, ...] | None = None
+    blocked_by: tuple[Task, ...] | None = None
+    blocking: tuple[Task, ...] | None = None
+    lease: Lease | None = None
+    runs: tuple[Run, ...] | None = None
+
+
+@frozen
+class Overview:
+    """A project and the small tables around its tasks."""
+
+    project: Project
+    head: Head
+    queues: tuple[Queue, ...]
+    agents: tuple[Agent, ...]
+    leases: tuple[Lease, ...]
+    """The live ones."""
+    statuses: Mapping[str, int]
+    """How many tasks are in each status."""
+
+
+class OutcomeUnknown(ArbeitError):  # noqa: N818 - it says what happened; ArbeitError says that it is one
+    """The connection was lost while committing: the transaction may or may not have happened."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.STORE_UNAVAILABLE, message, retryable=True)
+
+
+ReadsOf = Callable[[Head | None], Reads]
+Decide = Callable[[Rows], Changes | Reads]
+
+
+@frozen
+class Job:
+    """One project's transaction: what to load, given the head, and what to do with it."""
+
+    project: str
+    reads: ReadsOf
+    decide: Decide
+
+
+class BlockingStore(Protocol):
+    """A store that blocks its caller: memory, or a file.
+
+    Its methods may be called from any thread; it serialises what must be serial.
+    """
+
+    capabilities: Capabilities
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        """Run one transaction per job (each of another project) and commit them together.
+
+        For each job: lock its project, load, decide (again for as long as it asks for more), write. A job that
+        raises is undone alone, and its exception is its result. A failed commit fails them all.
+        """
+
+    def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
+        """Tasks by id, in the order asked for, those that exist and are in scope, with the parts asked for."""
+
+    def find(self, query: Query) -> Page:
+        """One page of the tasks that match."""
+
+    def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
+        """Events beyond a position, in order; of one task if given."""
+
+    def due(self, now: int, limit: int) -> list[Due]:
+        """Projects with leases past their deadline, or delayed tasks that are due."""
+
+    def close(self) -> None:
+        """Release what is held; the store is not used afterwards."""
+
+
+class Inspection(Protocol):
+    """Whole-project reads beside `BlockingStore`."""
+
+    def projects(self) -> list[Project]:
+        """Every project, by key."""
+
+    def overview(self, project: str) -> Overview | None:
+        """A project at a glance."""
+
+    def rows(self, project: str) -> dict[str, dict[Any, Any]]:
+        """Every stored entity of a project by kind and key, read in one snapshot with the head under "head"."""
+
+    def pulse(self) -> int:
+        """A number that changes when another process has committed; constant where there is none."""
+
+
+class LocalStore(BlockingStore, Inspection, Protocol):
+    """What the engine drives."""

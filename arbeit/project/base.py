@@ -1,0 +1,65 @@
+"""What all verbs share: a session, a project, an actor, and ways to say moments and lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import (
+    SECOND,
+    Reply,
+)
+from arbeit.session import Session
+from arbeit.wire import micros
+
+When = datetime | int
+"""A moment: an aware datetime, or microseconds since 1970-01-01T00:00:00Z."""
+
+
+def moment(at: When | None) -> int | None:
+    """Microseconds since 1970, from either way to say a moment."""
+    return micros(at) if isinstance(at, datetime) else at
+
+
+def length(seconds: float | None, field: str) -> int | None:
+    """Microseconds, from seconds; at least one millisecond.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for what is not a positive number.
+    """
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0.001 <= seconds <= 86_400:  # noqa: PLR2004
+        raise ArbeitError(Code.INVALID_INPUT, f"{field} must be 0.001 to 86400 seconds", data={"field": field})
+    return round(seconds * SECOND)
+
+
+def one(reply_part: Any) -> Any:  # noqa: ANN401 - whichever part of a reply a command fills
+    """The part of a reply that its command always fills."""
+    if reply_part is None:
+        raise ArbeitError(Code.INTERNAL, "the reply lacks what was asked for")
+    return reply_part
+
+
+class Base:
+    """A session, the project it is about, and who speaks."""
+
+    def __init__(self, session: Session, key: str, actor: str) -> None:
+        self._session = session
+        self.key = key
+        self.actor = actor
+
+    def __repr__(self) -> str:
+        """Name the project and who speaks."""
+        return f"Project({self.key!r}, actor={self.actor!r})"
+
+    async def execute(self, command: c.Command) -> Reply:
+        """Send a command of `arbeit.commands` as it is, and get its whole reply."""
+        return await self._session.execute(self.key, command)
+
+    async def execute_many(self, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
+        """Send many commands in as few transactions as fit; each succeeds or fails alone."""
+        return await self._session.execute_many(self.key, commands)

@@ -1,0 +1,421 @@
+"""Executes commands and reads: what projects and hubs speak to, whoever drives the store.
+
+`Kernel` is what every engine shares: cached views, batches, policies, tokens. `BlockingSession` drives a store
+in its caller's own thread; its coroutines never wait, so they run without an event loop.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from threading import Condition, Lock
+from typing import Any, Protocol
+
+from arbeit import audit, policies
+from arbeit.audit import Verification
+from arbeit.clock import fresh_id
+from arbeit.compose import Wiring
+from arbeit.core import commands as c
+from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, fill, grants
+from arbeit.core.decide import Env
+from arbeit.core.errors import ArbeitError, Code, Rejection
+from arbeit.core.leases import token_for
+from arbeit.core.limits import Unset
+from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
+from arbeit.core.policy import EVERYTHING, Policies, Scope
+from arbeit.core.view import View
+from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query
+from arbeit.wire import WIRE, fact_of, read_reply
+
+_VIEWS = 256
+_SWEEP_EVERY = 1 * SECOND
+RECEIPTS_KEPT = 25 * 3600 * SECOND
+"""How long stored replies stay: a day is promised."""
+POLL = 0.05
+"""Seconds between two looks for what other processes committed; jittered by half."""
+_RESOLVE_TRIES = 5
+LOST = frozenset({Code.LEASE_LOST, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND})
+"""Answers to a renewal after which there is nothing left to renew."""
+
+
+class Held(Protocol):
+    """Work whose lease is renewed in the background."""
+
+    def renewed(self, reply: Reply) -> None:
+        """The lease was renewed."""
+
+    def lost(self, error: ArbeitError) -> None:
+        """The lease is somebody else's now."""
+
+
+class Session(Protocol):
+    """The one way to a project: commands in, replies out, and reads."""
+
+    async def execute(self, project: str, command: c.Command) -> Reply:
+        """Run a command; its refusal is raised as an ArbeitError."""
+
+    async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
+        """Run commands in as few transactions as fit, those of one kind in order; each succeeds or fails alone."""
+
+    async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
+        """Claim, waiting up to so many seconds for something to become ready."""
+
+    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
+        """Tasks by id, with the parts asked for."""
+
+    async def find(self, query: Query, actor: str) -> Page:
+        """One page of tasks."""
+
+    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
+        """Recorded events beyond a position."""
+
+    def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Event]:
+        """Events beyond a position, and then each as it is committed."""
+
+    async def overview(self, project: str) -> Overview | None:
+        """A project at a glance."""
+
+    async def projects(self) -> list[Project]:
+        """Every project."""
+
+    async def verify(self, project: str, actor: str) -> Verification:
+        """Check the log and what is stored against each other."""
+
+    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
+        """Why the last grant of a task was made, from the log alone."""
+
+    def token(self, project: str, lease: Lease) -> str:
+        """The token of a lease that was just granted."""
+
+    def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
+        """Begin to renew a lease in the background."""
+
+    def let_go(self, held: Held) -> None:
+        """Stop renewing."""
+
+
+class Kernel:
+    """What an engine needs around a store, without waiting for anything."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.store = wiring.store
+        self.clock = wiring.clock
+        self._key = wiring.lease_key
+        self._overrides = wiring.policies
+        self._views: OrderedDict[str, View] = OrderedDict()
+        self._policies: dict[int, tuple[Any, Policies]] = {}
+        self._swept: dict[str, int] = {}
+
+    # -- batches ---------------------------------------------------------------------------------------
+
+    def batch(self, project: str, commands: Sequence[c.Command]) -> Batch:
+        """A batch over the project's cached view."""
+        view = self._views.pop(project, None) or View(project)
+        self._views[project] = view
+        if len(self._views) > _VIEWS:
+            self._views.popitem(last=False)
+        return Batch(view, commands, WIRE, self._environment)
+
+    def drop_view(self, project: str) -> None:
+        """Forget what is cached of a project: its transaction did not end as it should."""
+        self._views.pop(project, None)
+
+    def sweep_before(self, project: str, commands: Sequence[c.Command]) -> c.Sweep | None:
+        """The sweep that a batch begins with: where something is granted, or none ran for a while."""
+        now = self.clock.now()
+        if not any(map(grants, commands)) and now - self._swept.get(project, 0) < _SWEEP_EVERY:
+            return None
+        self._swept[project] = now
+        return c.Sweep(actor=SWEEP_ACTOR)
+
+    def _environment(self, now: int, project: Project | None, claims: int) -> Env:
+        clock = self.clock
+        return Env(
+            now,
+            lambda prefix: fresh_id(clock, prefix),
+            lambda: int.from_bytes(clock.entropy(8), "big"),
+            self.policies(project),
+            self._key,
+            claims,
+        )
+
+    def policies(self, project: Project | None) -> Policies:
+        """The policies in force in a project."""
+        settings = project.settings if project is not None else {}
+        known = self._policies.get(id(settings))
+        if known is None or known[0] is not settings:
+            if len(self._policies) > _VIEWS:
+                self._policies.clear()
+            known = self._policies[id(settings)] = (settings, policies.resolve(settings, self._overrides))
+        return known[1]
+
+    def check(self, command: c.Command) -> None:
+        """Refuse settings that name no policy before they reach a log."""
+        settings = getattr(command, "settings", None)
+        if settings is not None and not isinstance(settings, Unset):
+            policies.resolve(settings, self._overrides)
+
+    # -- outcomes --------------------------------------------------------------------------------------
+
+    @staticmethod
+    def settle(outcome: Outcome | Exception) -> Reply | ArbeitError:
+        """A reply, or the error that its caller sees."""
+        if isinstance(outcome, Reply):
+            return outcome
+        if isinstance(outcome, Stored):
+            return read_reply(outcome.text)
+        if isinstance(outcome, Rejection):
+            return ArbeitError.of(outcome)
+        if isinstance(outcome, ArbeitError):
+            return outcome
+        error = ArbeitError(
+            Code.INTERNAL,
+            f"the command failed ({type(outcome).__name__}); nothing of it was kept",
+            suggestions=("This is a defect of Arbeit or of a policy; please report it.",),
+        )
+        error.__cause__ = outcome
+        return error
+
+    def token(self, project: str, lease: Lease) -> str:
+        """The token of a lease."""
+        return token_for(self._key, project, lease)
+
+    def committed(self, batch: Batch, head_position: int, last: Event | None) -> bool:
+        """Whether a batch whose outcome was unknown is in the log, given the head seen under the lock."""
+        if last is None or head_position < last.position:
+            return False
+        found = self.store.history(batch.view.key, last.position - 1, 1, EVERYTHING)
+        return bool(found) and found[0].hash == last.hash
+
+    # -- reads -----------------------------------------------------------------------------------------
+
+    def scope(self, project: str, actor: str) -> Scope:
+        """What an actor may see of a project."""
+        override = self._overrides.get("access")
+        if override is not None:
+            return override.scope(actor)  # type: ignore[no-any-return]  # an Access policy
+        view = self._views.get(project)
+        return self.policies(view.project if view is not None else None).access.scope(actor)
+
+    def require_everything(self, project: str, actor: str) -> None:
+        """Refuse a read of the whole project to those who may not see all of it."""
+        if self.scope(project, actor).queues is not None:
+            raise ArbeitError(Code.FORBIDDEN, f"{actor} may not read the whole project")
+
+    def explain_past(self, project: str, task_id: str) -> Explanation:
+        """Fold the log up to a task's last claim, and explain the pick that was made there."""
+        overview = self.store.overview(project)
+        events = self.store.history(project, 0, 100_000, EVERYTHING, task_id)
+        claimed = [event for event in events if event.type == "task_claimed"]
+        if not claimed or overview is None:
+            raise ArbeitError(
+                Code.RUN_NOT_FOUND,
+                f"task {task_id} was never claimed",
+                suggestions=("Explain what an agent would get now: project.explain(agent=...).",),
+                data={"task_id": task_id},
+            )
+        view = audit.fold(project, audit.log(self.store, project, claimed[-1].position - 1))
+        fact: Any = fact_of(claimed[-1])
+        agent = view.agent(fact.agent_id)
+        capabilities = frozenset(agent.capabilities if agent is not None else ())
+        return view.schedule.explain(capabilities, fact.queues)
+
+
+def raised(result: Reply | ArbeitError) -> Reply:
+    """A reply, or its error raised."""
+    if isinstance(result, ArbeitError):
+        raise result
+    return result
+
+
+def jitter(seconds: float) -> float:
+    """A little more or less, so that many waiters do not look at once."""
+    return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreading load, not keeping a secret
+
+
+def project_not_found(project: str) -> ArbeitError:
+    """The error of a read in a project that does not exist."""
+    return ArbeitError(
+        Code.PROJECT_NOT_FOUND,
+        f"there is no project {project}",
+        suggestions=("Create it first: hub.project(key, create=True).",),
+        data={"project": project},
+    )
+
+
+class BlockingSession:
+    """Drives a store in the caller's thread, one transaction at a time.
+
+    Its coroutines never suspend: `coroutine.send(None)` runs each to its end.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.kernel = Kernel(wiring)
+        self._store = wiring.store
+        self._lock = Lock()
+        self._committed = Condition()
+        self._commits = 0
+        self._closed = False
+        self.holder: Callable[[str, Held, Lease, str], None] | None = None
+        self.releaser: Callable[[Held], None] | None = None
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    async def execute(self, project: str, command: c.Command) -> Reply:
+        """Run a command; its refusal is raised as an ArbeitError."""
+        return raised(self.run(project, [command])[0])
+
+    async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
+        """Run commands in as few transactions as fit, those of one kind in order; each succeeds or fails alone."""
+        results: list[Reply | ArbeitError] = []
+        while len(results) < len(commands):
+            rest = commands[len(results) :]
+            results += self.run(project, rest[: fill(rest)])
+        return results
+
+    def run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
+        """Run up to a batch of commands in one transaction."""
+        if self._closed:
+            raise ArbeitError(Code.NOT_INITIALIZED, "this hub is closed")
+        for command in commands:
+            self.kernel.check(command)
+        with self._lock:
+            sweep = self.kernel.sweep_before(project, commands)
+            outcomes = self._transact(project, [*([sweep] if sweep is not None else []), *commands])
+        with self._committed:
+            self._commits += 1
+            self._committed.notify_all()
+        return [self.kernel.settle(outcome) for outcome in outcomes[-len(commands) :]]
+
+    def _transact(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
+        batch = self.kernel.batch(project, commands)
+        try:
+            result = self._store.transact([Job(project, batch.reads, batch.decide)])[0]
+        except OutcomeUnknown as error:
+            self.kernel.drop_view(project)
+            return self._resolve(project, batch, error)
+        except BaseException:
+            self.kernel.drop_view(project)
+            raise
+        if not isinstance(result, Exception):
+            return batch.outcomes
+        self.kernel.drop_view(project)
+        if len(commands) == 1:
+            return [result]
+        # One of them spoiled the batch: alone, each succeeds or fails for itself.
+        return [outcome for command in commands for outcome in self._transact(project, [command])]
+
+    def _resolve(self, project: str, batch: Batch, error: ArbeitError) -> Sequence[Outcome | Exception]:
+        """Find out under the lock whether a batch was committed; run it again if not."""
+        for attempt in range(_RESOLVE_TRIES):
+            probe = self.kernel.batch(project, ())
+            try:
+                self._store.transact([Job(project, probe.reads, probe.decide)])
+            except ArbeitError:
+                self.kernel.drop_view(project)
+                time.sleep(jitter(POLL * 2**attempt))
+                continue
+            if self.kernel.committed(batch, probe.view.head.position, batch.last_event):
+                return batch.outcomes
+            return self._transact(project, batch.commands)
+        return [error] * len(batch.commands)
+
+    async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
+        """Claim, waiting up to so many seconds for something to become ready."""
+        until = time.monotonic() + wait
+        while True:
+            with self._committed:
+                commits = self._commits
+            pulse = self._store.pulse()
+            reply = await self.execute(project, command)
+            if reply.grants or not self._wait_for_commit(commits + 1, pulse, until):
+                return reply
+
+    def _wait_for_commit(self, commits: int, pulse: int, until: float) -> bool:
+        """Wait until something beyond these was committed here or elsewhere; whether there is time left."""
+        due = time.monotonic() + 1  # delayed work and silent holders come back by the clock alone
+        with self._committed:
+            while self._commits <= commits and (left := until - time.monotonic()) > 0:
+                self._committed.wait(min(left, jitter(POLL)))
+                if self._store.pulse() != pulse or time.monotonic() >= due:
+                    break
+        return time.monotonic() < until
+
+    # -- reads -----------------------------------------------------------------------------------------
+
+    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
+        """Tasks by id, with the parts asked for."""
+        return self._store.fetch(project, task_ids, include, self.kernel.scope(project, actor))
+
+    async def find(self, query: Query, actor: str) -> Page:
+        """One page of tasks."""
+        return self._store.find(scoped(query, self.kernel.scope(query.project, actor)))
+
+    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
+        """Recorded events beyond a position."""
+        return self._store.history(project, after, limit, self.kernel.scope(project, actor), task_id)
+
+    async def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Event]:
+        """Events beyond a position, and then each as it is committed; ends when the session is closed."""
+        scope = self.kernel.scope(project, actor)
+        while not self._closed:
+            with self._committed:
+                commits = self._commits
+            pulse = self._store.pulse()
+            events = self._store.history(project, after, 500, scope)
+            for event in events:
+                after = event.position
+                yield event
+            if not events:
+                self._wait_for_commit(commits, pulse, time.monotonic() + 3600)
+
+    async def overview(self, project: str) -> Overview | None:
+        """A project at a glance."""
+        return self._store.overview(project)
+
+    async def projects(self) -> list[Project]:
+        """Every project."""
+        return self._store.projects()
+
+    async def verify(self, project: str, actor: str) -> Verification:
+        """Check the log and what is stored against each other."""
+        self.kernel.require_everything(project, actor)
+        return audit.verify(self._store, project)
+
+    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
+        """Why the last grant of a task was made, from the log alone."""
+        self.kernel.require_everything(project, actor)
+        return self.kernel.explain_past(project, task_id)
+
+    # -- leases ----------------------------------------------------------------------------------------
+
+    def token(self, project: str, lease: Lease) -> str:
+        """The token of a lease that was just granted."""
+        return self.kernel.token(project, lease)
+
+    def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
+        """Begin to renew a lease in the background."""
+        if self.holder is not None:
+            self.holder(project, held, lease, token)
+
+    def let_go(self, held: Held) -> None:
+        """Stop renewing."""
+        if self.releaser is not None:
+            self.releaser(held)
+
+    def close(self) -> None:
+        """Finish the transaction under way, if any, and close the store."""
+        self._closed = True
+        with self._committed:
+            self._committed.notify_all()
+        with self._lock:
+            self._store.close()
+
+
+def scoped(query: Query, scope: Scope) -> Query:
+    """The same query, within a scope."""
+    import attrs  # noqa: PLC0415 - evolve is all that is needed of it
+
+    return attrs.evolve(query, scope=scope)

@@ -1,0 +1,79 @@
+"""Faults around any store: an error before the commit, or a commit whose answer is lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Changes, Event, Project
+from arbeit.core.policy import Scope
+from arbeit.ports import Due, Job, LocalStore, OutcomeUnknown, Overview, Page, Parts, Query
+
+Fault = Literal["fail", "lose_reply", "lose_commit"]
+"""fail: an error, nothing is committed. lose_reply: committed, then the answer is lost. lose_commit: the answer
+is lost and nothing was committed. The last two look the same to the caller."""
+
+
+class FaultyStore:
+    """Passes everything on to a store, but for the faults planned for the next transactions."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self.capabilities = store.capabilities
+        self.planned: deque[Fault | None] = deque()
+        self.transactions = 0
+
+    def plan(self, *faults: Fault | None) -> None:
+        """What befalls the next transactions, one each; None lets one pass."""
+        self.planned.extend(faults)
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        """Run the jobs, with the fault that is planned."""
+        self.transactions += 1
+        fault = self.planned.popleft() if self.planned else None
+        if fault == "fail":
+            raise ArbeitError(Code.STORE_UNAVAILABLE, "a planned fault", retryable=True)
+        if fault == "lose_commit":
+            raise OutcomeUnknown("a planned fault: nothing was committed")
+        results = self._store.transact(jobs)
+        if fault == "lose_reply":
+            raise OutcomeUnknown("a planned fault: all was committed")
+        return results
+
+    def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
+        """Pass on."""
+        return self._store.fetch(project, task_ids, include, scope)
+
+    def find(self, query: Query) -> Page:
+        """Pass on."""
+        return self._store.find(query)
+
+    def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
+        """Pass on."""
+        return self._store.history(project, after, limit, scope, task_id)
+
+    def due(self, now: int, limit: int) -> list[Due]:
+        """Pass on."""
+        return self._store.due(now, limit)
+
+    def projects(self) -> list[Project]:
+        """Pass on."""
+        return self._store.projects()
+
+    def overview(self, project: str) -> Overview | None:
+        """Pass on."""
+        return self._store.overview(project)
+
+    def rows(self, project: str) -> dict[str, dict[Any, Any]]:
+        """Pass on."""
+        return self._store.rows(project)
+
+    def pulse(self) -> int:
+        """Pass on."""
+        return self._store.pulse()
+
+    def close(self) -> None:
+        """Pass on."""
+        self._store.close()

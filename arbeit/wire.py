@@ -1,0 +1,210 @@
+"""How facts, replies and commands look as text: canonical JSON, tags, versions, and digests.
+
+Canonical JSON is one line, keys sorted, no spaces, UTF-8 kept as it is, fields at their defaults left out.
+It is written once, stored as text, and never re-serialised by a database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import attrs
+
+from arbeit.core import commands as c
+from arbeit.core import events, model
+from arbeit.core.batch import header_of
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import Unset
+from arbeit.core.model import Event, Frozen, Reply, freeze
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
+_plans: dict[tuple[type, frozenset[str]], tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Any], ...]]] = {}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: frozenset[str] = frozenset()
+
+
+def canonical(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """The one text of a JSON value."""
+    return _encode(value)
+
+
+def utc(at: int) -> datetime:
+    """An aware datetime for a time in microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 for an aware datetime.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for a datetime without a time zone, whose moment nobody can tell.
+    """
+    if at.tzinfo is None:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            "a time needs a time zone",
+            suggestions=("Use datetime.now(timezone.utc) or datetime(..., tzinfo=...).",),
+        )
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def rfc3339(at: int) -> str:
+    """A time in microseconds since 1970 as RFC 3339 text in UTC; milliseconds where that is exact."""
+    spec = "milliseconds" if at % 1000 == 0 else "microseconds"
+    return utc(at).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def _fields(record: object, leave_out: frozenset[str] = _NOTHING) -> dict[str, Any]:
+    """A record's fields that are not at their defaults."""
+    cls: type[Any] = type(record)
+    plan = _plans.get((cls, leave_out))
+    if plan is None:
+        kept = [item for item in attrs.fields(cls) if item.name not in leave_out]
+        names = tuple((item.name, item.default) for item in kept)
+        getter: Callable[[Any], tuple[Any, ...]] = attrgetter(*(item.name for item in kept), "__class__")
+        plan = _plans[cls, leave_out] = (getter, names)
+    getter, names = plan
+    return {
+        name: value
+        for (name, default), value in zip(names, getter(record), strict=False)
+        if value is not default and value != default
+    }
+
+
+class Wire:
+    """The codec of version 1."""
+
+    def data(self, fact: events.Fact) -> str:
+        """A fact's data as canonical JSON."""
+        return _encode(_fields(fact, events.HEADER_FIELDS))
+
+    def reply(self, reply: Reply) -> str:
+        """A reply as canonical JSON that `read_reply` reads back."""
+        return _encode(_plain(reply))
+
+    def fingerprint(self, command: c.Command) -> str:
+        """A digest of what a command asks for."""
+        return self.digest(_encode({"operation": command.operation, **_body(command)}))
+
+    def digest(self, text: str) -> str:
+        """SHA-256 (FIPS 180-4) of UTF-8 text, in hexadecimal."""
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def chain(self, prev_hash: str, header: Sequence[object]) -> str:
+        """SHA-256 over the canonical JSON list of the hash before and the header."""
+        return hashlib.sha256(_encode((prev_hash, *header)).encode()).hexdigest()
+
+
+WIRE = Wire()
+
+
+def _body(command: c.Command) -> dict[str, Any]:
+    body = _fields(command, c.HEADER_FIELDS)
+    nested = {name: _body(value) for name, value in body.items() if isinstance(value, c.Command)}
+    return {name: value for name, value in body.items() if not isinstance(value, Unset)} | nested
+
+
+# -- replies ---------------------------------------------------------------------------------------------
+
+_SINGLE: Mapping[str, type] = {
+    "project": model.Project,
+    "queue": model.Queue,
+    "agent": model.Agent,
+    "task": model.Task,
+    "relationship": model.Relationship,
+}
+_MANY: Mapping[str, type] = {
+    "entries": model.ContextEntry,
+    "items": model.ProgressItem,
+    "warnings": model.Notice,
+    "grants": model.Grant,
+}
+_PARTS: Mapping[type, Mapping[str, type]] = {
+    model.Grant: {"task": model.Task, "lease": model.Lease, "run": model.Run},
+}
+
+
+def _plain(record: object) -> dict[str, Any]:
+    """A record as JSON values, records inside it included."""
+    return {name: _plain_value(value) for name, value in _fields(record).items()}
+
+
+def _plain_value(value: Any) -> Any:  # noqa: ANN401 - any field
+    if attrs.has(type(value)):
+        return _plain(value)
+    if isinstance(value, tuple):
+        return [_plain_value(item) for item in value]
+    return value
+
+
+def read_reply(text: str) -> Reply:
+    """The reply that a stored text says."""
+    said = json.loads(text)
+    parts: dict[str, Any] = {}
+    for name, value in said.items():
+        if name in _SINGLE:
+            parts[name] = structure(_SINGLE[name], value)
+        elif name in _MANY:
+            parts[name] = tuple(structure(_MANY[name], item) for item in value)
+        else:
+            parts[name] = value
+    return Reply(**parts)
+
+
+def structure(cls: type, said: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an instance of cls
+    """Build a record of our own classes from JSON values that this module wrote."""
+    parts = _PARTS.get(cls)
+    if parts is not None:
+        return cls(**{name: structure(parts[name], value) for name, value in said.items()})
+    return cls(**{name: freeze(value) for name, value in said.items()})
+
+
+# -- events ----------------------------------------------------------------------------------------------
+
+UPCASTERS: Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""By (tag, version): turns data of that version into data of the next. None yet: every fact is at version 1."""
+
+
+def fact_of(event: Event) -> events.Fact:
+    """The fact that an event records, brought up to today's version.
+
+    Raises:
+        ArbeitError: SCHEMA_TOO_NEW for a fact that this version of Arbeit does not know.
+    """
+    cls = events.FACTS.get(event.type)
+    if cls is None or event.version > cls.version:
+        raise ArbeitError(
+            Code.SCHEMA_TOO_NEW,
+            f"event {event.id} is {event.type} version {event.version}, which this Arbeit does not know",
+            suggestions=("Upgrade arbeit.",),
+        )
+    said = json.loads(event.data)
+    for version in range(event.version, cls.version):
+        said = UPCASTERS[event.type, version](said)
+    values = {name: value if isinstance(value, str | int) else freeze(value) for name, value in said.items()}
+    if issubclass(cls, events.TaskFact):
+        values["task_id"], values["run_id"] = event.task_id, event.run_id
+    return cls(**values)
+
+
+def changed_fields(fact: events.Fact) -> Mapping[str, Any]:
+    """The data of a fact, for reading."""
+    return Frozen(_fields(fact, events.HEADER_FIELDS))
+
+
+def check_hashes(event: Event, prev_hash: str) -> str | None:
+    """What is wrong with an event's hashes, given the hash before it, or None."""
+    if event.prev_hash != prev_hash:
+        return "does not continue from the event before it"
+    if WIRE.digest(event.data) != event.data_hash:
+        return "has data that does not match its hash"
+    if WIRE.chain(prev_hash, header_of(event)) != event.hash:
+        return "has a header that does not match its hash"
+    return None

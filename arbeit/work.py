@@ -1,0 +1,295 @@
+"""A held lease: what its holder writes, renewed in the background while it is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import ContextEntry, EntryType, Grant, Lease, Notice, ProgressItem, Reply, Run, Task
+from arbeit.session import Held, Session
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+
+_UNFINISHED = "left without an outcome"
+
+
+class Work(Held):
+    """One claimed task. Every write carries the lease's token, so a holder that lost it changes nothing.
+
+    `async with work:` renews the lease; leaving by an exception is a failed attempt, leaving without an outcome
+    gives the task back. If the lease is lost meanwhile, the block is cancelled and LEASE_LOST is raised.
+
+    Attributes:
+        task: the task as it was when it was granted.
+        lease: the lease; its `fence` grows with every grant.
+        run: this tenure.
+        token: the lease's secret; keep it out of logs.
+        notices: what the store said beside the last renewal, such as PREEMPT_REQUESTED.
+    """
+
+    def __init__(self, session: Session, project: str, grant: Grant, token: str, again: c.ClaimTasks | None) -> None:
+        self._session = session
+        self._project = project
+        self._again = again
+        self._scope: CancelScope | None = None
+        self._error: ArbeitError | None = None
+        self.task: Task = grant.task
+        self.lease: Lease = grant.lease
+        self.run: Run = grant.run
+        self.token = token
+        self.notices: tuple[Notice, ...] = ()
+        self.ended = False
+        """Whether this handle has ended its tenure."""
+
+    def __repr__(self) -> str:
+        """Name the task and its holder; never the token."""
+        return f"Work({self.task.id!r}, agent={self.agent!r}, fence={self.lease.fence})"
+
+    @property
+    def agent(self) -> str:
+        """Who holds the task."""
+        return self.lease.agent_id
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a renewal found that the lease is somebody else's now."""
+        return self._error is not None
+
+    # -- lifetime --------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Begin to renew."""
+        # Imported here, so that synchronous callers never load an event loop.
+        from anyio import CancelScope  # noqa: PLC0415
+
+        self._scope = CancelScope()
+        self._scope.__enter__()
+        self.hold()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Stop renewing; fail or release what has no outcome yet."""
+        from anyio import CancelScope  # noqa: PLC0415 - see __aenter__
+
+        assert self._scope is not None  # noqa: S101 - entered above
+        swallowed = self._scope.__exit__(kind, error, trace)
+        with CancelScope(shield=True):
+            await self.leave(None if swallowed else error)
+        return swallowed
+
+    def hold(self) -> None:
+        """Begin to renew; `async with` does this."""
+        self._session.hold(self._project, self, self.lease, self.token)
+
+    async def leave(self, error: BaseException | None) -> None:
+        """Stop renewing, and end a tenure that has no outcome yet; `async with` does this.
+
+        Raises:
+            ArbeitError: LEASE_LOST if the lease was lost and no other error is under way.
+        """
+        self._session.let_go(self)
+        if self._error is not None:
+            if error is None:
+                raise self._error
+            return
+        if self.ended:
+            return
+        try:
+            if error is None:
+                await self.release(_UNFINISHED)
+            elif isinstance(error, Exception):
+                await self.fail(f"{type(error).__name__}: {error}"[:4096])
+            else:
+                # Cancelled or interrupted: the work did not fail, its worker was stopped.
+                await self.release(f"stopped by {type(error).__name__}")
+        except ArbeitError as refusal:
+            # The caller's own exception matters more; without one, a lost lease must be heard of.
+            if error is None:
+                raise
+            error.add_note(f"arbeit: {refusal.code}: {refusal.message}")
+
+    def renewed(self, reply: Reply) -> None:
+        """The lease was renewed in the background."""
+        self.notices = reply.warnings
+
+    def lost(self, error: ArbeitError) -> None:
+        """The lease was lost: stop the block that believes it holds it."""
+        self._error = error
+        if self._scope is not None:
+            self._scope.cancel()
+
+    # -- writes of the holder --------------------------------------------------------------------------
+
+    async def _send(self, command: c.Command) -> Reply:
+        if self.ended:
+            raise ArbeitError(
+                Code.LEASE_LOST,
+                f"this work on task {self.task.id} has ended",
+                suggestions=("Claim the next task.",),
+                data={"task_id": self.task.id},
+            )
+        reply = await self._session.execute(self._project, command)
+        self.task = reply.task or self.task
+        return reply
+
+    def _context(
+        self,
+        kind: EntryType,
+        content: str,
+        evidence: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> Awaitable[Reply]:
+        return self._send(
+            c.AddContext(
+                actor=self.agent,
+                task_id=self.task.id,
+                token=self.token,
+                type=kind,
+                content=content,
+                evidence=evidence,
+                metadata=metadata,
+                idempotency_key=key,
+            )
+        )
+
+    async def add_context(
+        self,
+        content: str,
+        *,
+        type: EntryType = "note",
+        metadata: Mapping[str, Any] | None = None,
+        evidence: Iterable[str] = (),
+        idempotency_key: str | None = None,
+    ) -> ContextEntry:
+        """Record something about the task in this run."""
+        return (await self._context(type, content, evidence, metadata, idempotency_key)).entries[0]
+
+    async def note(self, text: str) -> ContextEntry:
+        """Record a note."""
+        return (await self._context("note", text)).entries[0]
+
+    async def decide(self, decision: str, rationale: str = "") -> ContextEntry:
+        """Record a decision, with why as its metadata."""
+        metadata = {"rationale": rationale} if rationale else None
+        return (await self._context("decision", decision, metadata=metadata)).entries[0]
+
+    async def attempt(self, what: str, evidence: Iterable[str] = ()) -> ContextEntry:
+        """Record what was tried, so that nobody tries it again unknowingly."""
+        return (await self._context("attempt", what, evidence)).entries[0]
+
+    async def progress(self, *items: str, done: bool = False) -> tuple[ProgressItem, ...]:
+        """Add lines to the checklist, done or to do."""
+        command = c.AddProgress(actor=self.agent, task_id=self.task.id, token=self.token, items=items, completed=done)
+        return (await self._send(command)).items
+
+    async def done(self, *item_ids: str) -> tuple[ProgressItem, ...]:
+        """Tick lines of the checklist off."""
+        command = c.CompleteProgress(actor=self.agent, task_id=self.task.id, token=self.token, item_ids=item_ids)
+        return (await self._send(command)).items
+
+    async def renew(self, ttl: float | None = None) -> int:
+        """Move the deadline to `ttl` seconds from now (None: the lease's own length); the new one, in microseconds."""
+        command = c.RenewLease(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            ttl=None if ttl is None else round(ttl * 1_000_000),
+        )
+        reply = await self._send(command)
+        self.notices = reply.warnings
+        return reply.expires_at or 0
+
+    # -- endings ---------------------------------------------------------------------------------------
+
+    async def _end(self, command: c.Command) -> Reply:
+        reply = await self._send(command)
+        self.ended = True
+        self._session.let_go(self)
+        return reply
+
+    def _next(self, then_claim: bool) -> c.ClaimTasks | None:  # noqa: FBT001 - passed on from a keyword
+        if not then_claim:
+            return None
+        return self._again or c.ClaimTasks(actor=self.agent, agent=self.agent)
+
+    def _following(self, reply: Reply) -> Work | None:
+        if not reply.grants:
+            return None
+        grant = reply.grants[0]
+        token = self._session.token(self._project, grant.lease)
+        return Work(self._session, self._project, grant, token, self._again)
+
+    async def complete(
+        self,
+        outcome: str = "",
+        *,
+        evidence: Iterable[str] = (),
+        outputs: Mapping[str, Any] | None = None,
+        then_claim: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Work | None:
+        """Finish the task; with `then_claim`, the same transaction grants the next one, which is returned.
+
+        Raises EVIDENCE_REQUIRED or HAS_INCOMPLETE_CHILDREN, and then the task is still held.
+        """
+        command = c.CompleteTask(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            outcome=outcome,
+            evidence=evidence,
+            outputs=outputs,
+            then_claim=self._next(then_claim),
+            idempotency_key=idempotency_key,
+        )
+        return self._following(await self._end(command))
+
+    async def fail(self, error: str = "", *, then_claim: bool = False) -> Work | None:
+        """End an attempt that did not work; the retry policy says whether and when there is another."""
+        command = c.FailTask(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            error=error,
+            then_claim=self._next(then_claim),
+        )
+        return self._following(await self._end(command))
+
+    async def release(self, note: str = "", *, then_claim: bool = False) -> Work | None:
+        """Give the task back at once; no attempt is counted."""
+        command = c.ReleaseTask(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            note=note,
+            then_claim=self._next(then_claim),
+        )
+        return self._following(await self._end(command))
+
+    async def block(self, reason: str, *, blocked_by: Iterable[str] = ()) -> Task:
+        """Set the task aside until somebody unblocks or resumes it."""
+        command = c.BlockTask(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            reason=reason,
+            blocked_by=blocked_by,
+        )
+        await self._end(command)
+        return self.task
+
+    async def cancel(self, reason: str = "") -> Task:
+        """End the task for good, unfinished."""
+        command = c.CancelTask(actor=self.agent, task_id=self.task.id, token=self.token, reason=reason)
+        await self._end(command)
+        return self.task
