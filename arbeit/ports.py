@@ -105,6 +105,25 @@ class Parts:
     runs: tuple[Run, ...] | None = None
 
 
+def relations(
+    task: Task, edges: Sequence[Relationship], visible: Mapping[str, Task], include: Collection[str]
+) -> dict[str, tuple[Any, ...]]:
+    """The parts of a task that its edges make, among the tasks that its reader may see."""
+    seen = [edge for edge in edges if edge.from_task_id in visible and edge.to_task_id in visible]
+
+    def ends(kind: str, mine: str, other: str) -> tuple[Task, ...]:
+        found = (edge for edge in seen if edge.type == kind and getattr(edge, mine) == task.id)
+        return tuple(visible[getattr(edge, other)] for edge in found)
+
+    made: dict[str, tuple[Any, ...]] = {
+        "relationships": tuple(seen),
+        "children": ends("parent_of", "from_task_id", "to_task_id"),
+        "blocked_by": ends("blocks", "to_task_id", "from_task_id"),
+        "blocking": ends("blocks", "from_task_id", "to_task_id"),
+    }
+    return {name: part for name, part in made.items() if name in include}
+
+
 @frozen
 class Overview:
     """A project and the small tables around its tasks."""
@@ -176,8 +195,8 @@ class Inspection(Protocol):
     def projects(self) -> list[Project]:
         """Every project, by key."""
 
-    def overview(self, project: str) -> Overview | None:
-        """A project at a glance."""
+    def overview(self, project: str, scope: Scope) -> Overview | None:
+        """A project at a glance, as far as it is in scope."""
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Every stored entity of a project by kind and key, read in one snapshot with the head under "head"."""

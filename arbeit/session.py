@@ -74,8 +74,8 @@ class Session(Protocol):
     def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Event]:
         """Events beyond a position, and then each as it is committed."""
 
-    async def overview(self, project: str) -> Overview | None:
-        """A project at a glance."""
+    async def overview(self, project: str, actor: str) -> Overview | None:
+        """A project at a glance, as far as an actor may see it."""
 
     async def projects(self) -> list[Project]:
         """Every project."""
@@ -206,10 +206,9 @@ class Kernel:
 
     def explain_past(self, project: str, task_id: str) -> Explanation:
         """Fold the log up to a task's last claim, and explain the pick that was made there."""
-        overview = self.store.overview(project)
         events = self.store.history(project, 0, 100_000, EVERYTHING, task_id)
         claimed = [event for event in events if event.type == "task_claimed"]
-        if not claimed or overview is None:
+        if not claimed:
             raise ArbeitError(
                 Code.RUN_NOT_FOUND,
                 f"task {task_id} was never claimed",
@@ -371,9 +370,9 @@ class BlockingSession:
             if not events:
                 self._wait_for_commit(commits, pulse, time.monotonic() + 3600)
 
-    async def overview(self, project: str) -> Overview | None:
-        """A project at a glance."""
-        return self._store.overview(project)
+    async def overview(self, project: str, actor: str) -> Overview | None:
+        """A project at a glance, as far as an actor may see it."""
+        return self._store.overview(project, self.kernel.scope(project, actor))
 
     async def projects(self) -> list[Project]:
         """Every project."""

@@ -10,10 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import Any
-
-import attrs
 
 from arbeit.core import commands as c
 from arbeit.core import events, model
@@ -21,13 +18,25 @@ from arbeit.core.batch import header_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import Unset
 from arbeit.core.model import Event, Frozen, Reply, freeze
+from arbeit.core.record import sparse
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
-).encode
-_plans: dict[tuple[type, frozenset[str]], tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Any], ...]]] = {}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: frozenset[str] = frozenset()
+
+
+def _make_encoder() -> Callable[[Any], str]:
+    """Canonical JSON by the C encoder made once; JSONEncoder.encode makes it anew for each call."""
+    python = json.JSONEncoder(
+        ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+    )
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # pragma: no cover - interpreters without the C accelerator
+        return python.encode
+    encoder = make(None, python.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)  # noqa: FBT003 - sorted keys
+    return lambda value: "".join(encoder(value, 0))
+
+
+_encode = _make_encoder()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -63,19 +72,7 @@ def rfc3339(at: int) -> str:
 
 def _fields(record: object, leave_out: frozenset[str] = _NOTHING) -> dict[str, Any]:
     """A record's fields that are not at their defaults."""
-    cls: type[Any] = type(record)
-    plan = _plans.get((cls, leave_out))
-    if plan is None:
-        kept = [item for item in attrs.fields(cls) if item.name not in leave_out]
-        names = tuple((item.name, item.default) for item in kept)
-        getter: Callable[[Any], tuple[Any, ...]] = attrgetter(*(item.name for item in kept), "__class__")
-        plan = _plans[cls, leave_out] = (getter, names)
-    getter, names = plan
-    return {
-        name: value
-        for (name, default), value in zip(names, getter(record), strict=False)
-        if value is not default and value != default
-    }
+    return sparse(type(record), leave_out)(record)
 
 
 class Wire:
@@ -129,19 +126,21 @@ _MANY: Mapping[str, type] = {
 _PARTS: Mapping[type, Mapping[str, type]] = {
     model.Grant: {"task": model.Task, "lease": model.Lease, "run": model.Run},
 }
+_RECORDS: Mapping[type, tuple[str, ...]] = {
+    Reply: (*_SINGLE, *_MANY),
+    model.Grant: ("task", "lease", "run"),
+}
+"""Which fields of a class hold records; all others hold JSON values."""
 
 
 def _plain(record: object) -> dict[str, Any]:
-    """A record as JSON values, records inside it included."""
-    return {name: _plain_value(value) for name, value in _fields(record).items()}
-
-
-def _plain_value(value: Any) -> Any:  # noqa: ANN401 - any field
-    if attrs.has(type(value)):
-        return _plain(value)
-    if isinstance(value, tuple):
-        return [_plain_value(item) for item in value]
-    return value
+    """A record as JSON values, the records inside it included."""
+    said = _fields(record)
+    for name in _RECORDS.get(type(record), ()):
+        value = said.get(name)
+        if value is not None:
+            said[name] = [_plain(item) for item in value] if isinstance(value, tuple) else _plain(value)
+    return said
 
 
 def read_reply(text: str) -> Reply:

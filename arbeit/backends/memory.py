@@ -30,7 +30,7 @@ from arbeit.core.model import (
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
 from arbeit.core.view import Reads, Rows
-from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query
+from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, relations
 
 
 class MemoryStore:
@@ -91,7 +91,7 @@ class MemoryStore:
             found: list[Event] = []
             for event in tables.events[after:] if task_id is None else tables.by_task(task_id, after):
                 task = tables.tasks.get(event.task_id) if event.task_id is not None else None
-                if task is None or scope.sees(task.queue):
+                if scope.queues is None or (task is not None and scope.sees(task.queue)):
                     found.append(event)
                     if len(found) == limit:
                         break
@@ -110,19 +110,22 @@ class MemoryStore:
             found = (tables.project for tables in self._projects.values())
             return sorted((project for project in found if project is not None), key=lambda one: one.key)
 
-    def overview(self, project: str) -> Overview | None:
-        """A project at a glance."""
+    def overview(self, project: str, scope: Scope) -> Overview | None:
+        """A project at a glance, as far as it is in scope."""
         with self._lock:
             tables = self._projects.get(project)
             if tables is None or tables.project is None:
                 return None
+            tasks = [task for task in tables.tasks.values() if scope.sees(task.queue)]
+            queues = (queue for queue in tables.queues.values() if scope.sees(queue.name))
+            leases = (tables.leases[task.lease_id] for task in tasks if task.lease_id is not None)
             return Overview(
                 tables.project,
                 tables.head,
-                tuple(sorted(tables.queues.values(), key=lambda queue: queue.name)),
+                tuple(sorted(queues, key=lambda queue: queue.name)),
                 tables.seen_agents(),
-                tuple(sorted(tables.live_leases(), key=lambda lease: lease.id)),
-                dict(sorted(Counter(task.status for task in tables.tasks.values()).items())),
+                tuple(sorted(leases, key=lambda lease: lease.id)),
+                dict(sorted(Counter(task.status for task in tasks).items())),
             )
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
@@ -361,11 +364,6 @@ class _Tables:
         first = _first(self._deadlines, 1, self._is_deadline) + _first(self._delayed, 1, self._is_delayed)
         return min((at for at, _ in first), default=None)
 
-    def live_leases(self) -> list[Lease]:
-        """The leases that have not ended, found through the tasks that name them."""
-        held = (task.lease_id for task in self.tasks.values())
-        return [self.leases[lease_id] for lease_id in held if lease_id is not None]
-
     def seen_agents(self) -> tuple[Agent, ...]:
         """Every agent, with the last sign of life on any of its leases."""
         seen: dict[str, int] = {}
@@ -377,26 +375,16 @@ class _Tables:
     def parts(self, task: Task, include: Collection[str], scope: Scope) -> Parts:
         """A task with what was asked for."""
         edges = [self.relationships[key] for key in self._edges.get(task.id, ())]
-
-        def ends(kind: str, mine: str, other: str) -> tuple[Task, ...]:
-            found = (
-                self.tasks[getattr(edge, other)]
-                for edge in edges
-                if edge.type == kind and getattr(edge, mine) == task.id
-            )
-            return tuple(one for one in found if scope.sees(one.queue))
-
+        names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
+        visible = {name: self.tasks[name] for name in names if scope.sees(self.tasks[name].queue)}
         made: dict[str, Any] = {
-            "relationships": lambda: tuple(edges),
             "context": lambda: tuple(self.entries[key] for key in self._of_task.get(("entry", task.id), ())),
             "progress": lambda: tuple(self.items[key] for key in self._of_task.get(("item", task.id), ())),
-            "children": lambda: ends("parent_of", "from_task_id", "to_task_id"),
-            "blocked_by": lambda: ends("blocks", "to_task_id", "from_task_id"),
-            "blocking": lambda: ends("blocks", "from_task_id", "to_task_id"),
             "lease": lambda: self.leases[task.lease_id] if task.lease_id is not None else None,
             "runs": lambda: tuple(self.runs[key] for key in self._of_task.get(("run", task.id), ())),
         }
-        return Parts(task, **{name: made[name]() for name in made if name in include})
+        rows = {name: made[name]() for name in made if name in include}
+        return Parts(task, **rows, **relations(task, edges, visible, include))
 
 
 def _first(heap: list[Any], n: int, valid: Any) -> list[Any]:  # noqa: ANN401 - a predicate over entries

@@ -34,6 +34,8 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NAME = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._:/@+#-]{0,63}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
 Validator = Callable[[Any, Any, Any], None]
 
 
@@ -182,7 +184,7 @@ def json_object(size: int = METADATA_BYTES) -> Validator:
             return
         if not isinstance(value, Frozen):
             refuse(attribute.name, f"must be an object with text keys, not {_show(value)}")
-        length = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+        length = len(_compact(value).encode())
         if length > size:
             refuse(attribute.name, f"is {length} bytes of JSON; {size} are allowed", limit=size)
 
@@ -214,8 +216,10 @@ UNSET = Unset()
 
 def as_tuple(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not a list
     """Turn a list, tuple or set of plain values into a tuple; sets are sorted, so that hashing never shows."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | Unset):
         return value
+    if isinstance(value, list):
+        return tuple(value)
     if isinstance(value, set | frozenset):
         return tuple(sorted(value)) if all(isinstance(item, str) for item in value) else tuple(value)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
@@ -225,6 +229,8 @@ def as_tuple(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is no
 
 def as_names(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not a list
     """Turn a collection of names into a sorted tuple without repetition; one name alone counts as a list of one."""
+    if value == () or isinstance(value, Unset):
+        return value
     if isinstance(value, str):
         value = (value,)
     value = as_tuple(value)
@@ -244,33 +250,42 @@ def as_object(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is n
         return EMPTY
     if isinstance(value, Frozen | Unset):
         return value
-    return _frozen(value, JSON_DEPTH) if isinstance(value, Mapping) else value
+    return _frozen(value, JSON_DEPTH) if isinstance(value, dict | Mapping) else value
 
 
 def _frozen(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         check_text("metadata", value)
-    elif isinstance(value, Mapping):
-        _deeper(depth)
-        if not value:
-            return EMPTY
-        if not all(isinstance(key, str) for key in value):
-            refuse("metadata", "must have text keys only")
-        for key in value:
-            check_text("metadata", key)
-        return Frozen({key: _frozen(item, depth - 1) for key, item in value.items()})
+    elif kind is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            refuse("metadata", "contains a whole number beyond 63 bits")
+    elif value is None or kind is bool:
+        pass
+    elif isinstance(value, dict | Mapping):
+        return _frozen_object(value, depth)
     elif isinstance(value, list | tuple):
         _deeper(depth)
         return tuple(_frozen(item, depth - 1) for item in value)
-    elif isinstance(value, float):
+    elif kind is float:
         if not math.isfinite(value):
             refuse("metadata", "contains a number that is not finite, which JSON cannot say")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) > MAX_INTEGER:
-            refuse("metadata", "contains a whole number beyond 63 bits")
-    elif value is not None and not isinstance(value, bool):
-        refuse("metadata", f"contains a {type(value).__name__}, which JSON cannot say")
+    elif isinstance(value, str):
+        return _frozen(str(value), depth)
+    else:
+        refuse("metadata", f"contains a {kind.__name__}, which JSON cannot say")
     return value
+
+
+def _frozen_object(value: Mapping[Any, Any], depth: int) -> Frozen:
+    _deeper(depth)
+    if not value:
+        return EMPTY
+    for key in value:
+        if not isinstance(key, str):
+            refuse("metadata", "must have text keys only")
+        check_text("metadata", key)
+    return Frozen({str(key): _frozen(item, depth - 1) for key, item in value.items()})
 
 
 def _deeper(depth: int) -> None:

@@ -16,6 +16,7 @@ import attrs
 T = TypeVar("T")
 
 _copiers: dict[type, Callable[[Any], Any]] = {}
+_sparse: dict[tuple[type, frozenset[str]], Callable[[Any], dict[str, Any]]] = {}
 _builders: dict[type, Callable[..., Any]] = {}
 
 
@@ -38,6 +39,24 @@ def change(record: T, /, **changes: object) -> T:
 def builder(cls: type[T]) -> Callable[..., T]:
     """A constructor that takes every field by position, for rows already known to be sound."""
     return _builders.get(cls) or _compile(cls)[1]
+
+
+def sparse(cls: type, leave_out: frozenset[str] = frozenset()) -> Callable[[Any], dict[str, Any]]:
+    """A function from a record to its fields that are not at their defaults, by name."""
+    known = _sparse.get((cls, leave_out))
+    if known is not None:
+        return known
+    kept = [item for item in attrs.fields(cls) if item.name not in leave_out]
+    lines = [
+        f"    value = record.{item.name}\n    if value is not d{at} and value != d{at}: found[{item.name!r}] = value\n"
+        for at, item in enumerate(kept)
+    ]
+    scope: dict[str, Any] = {f"d{at}": item.default for at, item in enumerate(kept)}
+    source = "def fields(record):\n    found = {}\n" + "".join(lines) + "    return found\n"
+    # As below: the names come from class bodies, never from input.
+    exec(source, scope)  # noqa: S102
+    _sparse[cls, leave_out] = scope["fields"]
+    return scope["fields"]  # type: ignore[no-any-return]  # the function just made
 
 
 def _compile(cls: type) -> tuple[Callable[[Any], Any], Callable[..., Any]]:

@@ -130,7 +130,9 @@ class View:
         if self.head.position == head.position and self.head.hash == head.hash and self._rows() < _GROWN:
             self.head = head
             return True
-        if self.since is not None and self.since > head.position:
+        moved = self.head.position != head.position or self.head.hash != head.hash
+        if not moved or (self.since is not None and self.since > head.position):
+            # Grown too large, or a log that went back (a restored file): begin anew.
             self.since, self.schedule = None, Schedule()
         self._clear(head)
         self.schedule.virtual_time = head.virtual_time
@@ -302,27 +304,30 @@ class View:
             self.schedule.remove(old)
         if is_ready:
             self.schedule.add(task)
-        if old is not None and (old.queue, old.requires) == (task.queue, task.requires):
-            ready = is_ready - was_ready
-            running = (task.claim_status == "held") - (old.claim_status == "held")
-            if ready or running:
-                self._count(task, ready, running)
+        if old is None or (old.queue, old.requires) != (task.queue, task.requires):
+            if old is not None:
+                self._count(old, -was_ready, -(old.claim_status == "held"))
+            self._count(task, int(is_ready), int(task.claim_status == "held"))
             return
-        if old is not None:
-            self._count(old, -was_ready, -(old.claim_status == "held"))
-        self._count(task, int(is_ready), int(task.claim_status == "held"))
+        self._count(task, is_ready - was_ready, (task.claim_status == "held") - (old.claim_status == "held"))
+        if was_ready and is_ready and key_of(old) != key_of(task):
+            # The count stays, the order does not: whoever has a window on this group must see that it was touched.
+            self._put_group(self.schedule.groups[task.queue, task.group])
+
+    def _put_group(self, group: Group) -> None:
+        known = group.key in self.schedule.groups and group.key not in self.new["group"]
+        (self.changed if known else self.new)["group"][group.key] = group
+        self.schedule.put_group(group)
 
     def _count(self, task: Task, ready: int, running: int) -> None:
         if ready:
             key = (task.queue, task.group)
-            group = self.schedule.groups.get(key)
-            kind = self.changed if group is not None and key not in self.new["group"] else self.new
-            group = group or Group(*key)
-            grown = kind["group"][key] = change(group, ready=group.ready + ready)
+            group = self.schedule.groups.get(key) or Group(*key)
+            grown = change(group, ready=group.ready + ready)
             if grown.ready == 1 and ready == 1 and key not in self.schedule.windows:
                 # The only ready task of its group is this one, so the window is known without a load.
                 self.schedule.windows[key] = Window([key_of(task)], complete=True)
-            self.schedule.put_group(grown)
+            self._put_group(grown)
         if ready or running:
             queue = self.schedule.queues[task.queue]
             self.put_queue(change(queue, ready=queue.ready + ready, in_progress=queue.in_progress + running))

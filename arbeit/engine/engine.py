@@ -173,7 +173,8 @@ class Engine:
 
     def _give_back(self, project: str, pending: Pending) -> None:
         """Release what was granted to a caller that is no longer there; no attempt is counted."""
-        if not isinstance(pending.result, Reply):
+        if not isinstance(pending.result, Reply) or pending.command.idempotency_key is not None:
+            # Who gave a key can ask again, and must then find what the stored reply says: a live lease.
             return
         for grant in pending.result.grants:
             command = c.ReleaseTask(
@@ -332,7 +333,7 @@ class Engine:
     async def _known_capabilities(self, project: str, command: c.ClaimTasks) -> frozenset[str]:
         if command.capabilities is not None:
             return frozenset(command.capabilities)
-        overview = await self.overview(project)
+        overview = await self.overview(project, command.actor)
         agents = overview.agents if overview is not None else ()
         return frozenset(next((agent.capabilities for agent in agents if agent.id == command.agent), ()))
 
@@ -416,9 +417,10 @@ class Engine:
         finally:
             self._watchers -= 1
 
-    async def overview(self, project: str) -> Overview | None:
-        """A project at a glance."""
-        return await self._in_thread(self._store.overview, self._readers, project)
+    async def overview(self, project: str, actor: str) -> Overview | None:
+        """A project at a glance, as far as an actor may see it."""
+        scope = self.kernel.scope(project, actor)
+        return await self._in_thread(self._store.overview, self._readers, project, scope)
 
     async def projects(self) -> list[Project]:
         """Every project."""

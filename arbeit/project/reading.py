@@ -31,7 +31,7 @@ class Reading(Base):
 
     async def overview(self) -> Overview:
         """The project, its head, queues, agents, live leases and task counts by status."""
-        found = await self._session.overview(self.key)
+        found = await self._session.overview(self.key, self.actor)
         if found is None:
             raise project_not_found(self.key)
         return found

@@ -62,9 +62,9 @@ class FaultyStore:
         """Pass on."""
         return self._store.projects()
 
-    def overview(self, project: str) -> Overview | None:
+    def overview(self, project: str, scope: Scope) -> Overview | None:
         """Pass on."""
-        return self._store.overview(project)
+        return self._store.overview(project, scope)
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Pass on."""

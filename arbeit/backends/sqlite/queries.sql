@@ -124,8 +124,8 @@ SELECT {event} FROM events WHERE project = ?1 AND position > ?2 AND task_id = ?4
 -- name: history_in_scope
 SELECT {event} FROM events WHERE project = ?1 AND position > ?2
     AND (?4 IS NULL OR task_id = ?4)
-    AND (task_id IS NULL OR (SELECT queue FROM tasks WHERE tasks.project = ?1 AND tasks.id = events.task_id)
-        IN (SELECT value FROM json_each(?5)))
+    AND (SELECT queue FROM tasks WHERE tasks.project = ?1 AND tasks.id = events.task_id)
+        IN (SELECT value FROM json_each(?5))
 ORDER BY position LIMIT ?3
 
 -- name: find
@@ -184,7 +184,10 @@ SELECT {entry} FROM entries WHERE project = ? AND task_id = ? ORDER BY seq
 SELECT {run} FROM runs WHERE project = ? AND task_id = ? ORDER BY seq
 
 -- name: live_leases
-SELECT {lease} FROM leases WHERE project = ? AND ended_at IS NULL ORDER BY id
+SELECT {lease} FROM leases WHERE project = ?1 AND ended_at IS NULL AND (?2 IS NULL OR
+    (SELECT queue FROM tasks WHERE tasks.project = ?1 AND tasks.id = leases.task_id)
+        IN (SELECT value FROM json_each(?2)))
+ORDER BY id
 
 -- name: agents_seen
 SELECT agent_id, max(max(heartbeat_at, coalesce(ended_at, 0))) FROM leases WHERE project = ? GROUP BY agent_id
@@ -193,7 +196,9 @@ SELECT agent_id, max(max(heartbeat_at, coalesce(ended_at, 0))) FROM leases WHERE
 SELECT {agent} FROM agents WHERE project = ? ORDER BY id
 
 -- name: statuses
-SELECT status, count(*) FROM tasks WHERE project = ? GROUP BY status ORDER BY status
+SELECT status, count(*) FROM tasks WHERE project = ?1
+    AND (?2 IS NULL OR queue IN (SELECT value FROM json_each(?2)))
+GROUP BY status ORDER BY status
 
 -- name: all_tasks
 SELECT {task} FROM tasks WHERE project = ?

@@ -13,7 +13,7 @@ from arbeit.core.model import Event, Head, Receipt, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import builder, change
 from arbeit.core.view import Reads, Rows
-from arbeit.ports import Due, Overview, Page, Parts, Query
+from arbeit.ports import Due, Overview, Page, Parts, Query, relations
 
 _event = builder(Event)
 _receipt = builder(Receipt)
@@ -49,10 +49,10 @@ class Reader:
     def load(self, project: str, reads: Reads, now: int, *, position: int) -> Rows:
         """What a batch asked for; `position` is the head's, so that what is in step is not read."""
         rows = Rows(now=now)
-        if reads.since is not None:
+        if reads.since is not None and reads.since < position:
             found = self.entities("project", "project", project)
             rows.project = found[0] if found else None
-            if reads.since < position:
+            if found:
                 rows.queues = self.entities("queue", "queues_since", project, reads.since)
                 rows.groups = self.entities("group", "groups_since", project, reads.since)
         if reads.entries:
@@ -121,20 +121,11 @@ class Reader:
 
     def _parts(self, project: str, task: Task, include: Collection[str], scope: Scope) -> Parts:
         made: dict[str, Any] = {}
-        edges = []
         if not {"relationships", "children", "blocked_by", "blocking"}.isdisjoint(include):
             edges = self.entities("relationship", "relationships_of", project, task.id)
-        if "relationships" in include:
-            made["relationships"] = tuple(edges)
-        for name, kind, mine, other in (
-            ("children", "parent_of", "from_task_id", "to_task_id"),
-            ("blocked_by", "blocks", "to_task_id", "from_task_id"),
-            ("blocking", "blocks", "from_task_id", "to_task_id"),
-        ):
-            if name in include:
-                ends = [getattr(edge, other) for edge in edges if edge.type == kind and getattr(edge, mine) == task.id]
-                tasks = {one.id: one for one in self.entities("task", "tasks", project, _array(ends))}
-                made[name] = tuple(tasks[end] for end in ends if end in tasks and scope.sees(tasks[end].queue))
+            names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
+            near = {one.id: one for one in self.entities("task", "tasks", project, _array(names))}
+            made = relations(task, edges, {name: one for name, one in near.items() if scope.sees(one.queue)}, include)
         if "context" in include:
             made["context"] = tuple(self.entities("entry", "entries_of", project, task.id))
         if "progress" in include:
@@ -187,21 +178,22 @@ class Reader:
         """Projects with something to reclaim or to promote."""
         return [Due(*row) for row in self.raw("due", now, limit)]
 
-    def overview(self, project: str) -> Overview | None:
+    def overview(self, project: str, scope: Scope) -> Overview | None:
         """A project at a glance."""
         found, head = self.entities("project", "project", project), self.head(project)
         if not found or head is None:
             return None
+        visible = _array(sorted(scope.queues)) if scope.queues is not None else None
         queues = self.entities("queue", "queues_since", project, -1)
         seen = dict(self.raw("agents_seen", project))
         agents = self.entities("agent", "all_agents", project)
         return Overview(
             found[0],
             head,
-            tuple(sorted(queues, key=lambda queue: queue.name)),
+            tuple(sorted((queue for queue in queues if scope.sees(queue.name)), key=lambda queue: queue.name)),
             tuple(change(agent, last_seen_at=seen.get(agent.id)) for agent in agents),
-            tuple(self.entities("lease", "live_leases", project)),
-            dict(self.raw("statuses", project)),
+            tuple(self.entities("lease", "live_leases", project, visible)),
+            dict(self.raw("statuses", project, visible)),
         )
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:

@@ -255,10 +255,10 @@ class SQLiteStore:
         with self._reading() as reader:
             return reader.entities("project", "projects")
 
-    def overview(self, project: str) -> Overview | None:
-        """A project at a glance."""
+    def overview(self, project: str, scope: Scope) -> Overview | None:
+        """A project at a glance, as far as it is in scope."""
         with self._reading() as reader:
-            return reader.overview(project)
+            return reader.overview(project, scope)
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Every entity of a project, in one snapshot."""

@@ -28,6 +28,7 @@ from arbeit.core.events import (
 )
 from arbeit.core.fairness import MissingWindows, Pick, charge, pickable
 from arbeit.core.model import Agent, Grant, Notice, Reply, Task
+from arbeit.core.record import change
 from arbeit.core.view import Reads, View
 
 _WINDOW_ROWS = 64
@@ -66,7 +67,10 @@ def explain_claim(view: View, command: c.ExplainClaim, env: Env) -> Steps:
     capabilities = frozenset(command.capabilities if command.capabilities is not None else known)
     queues = _queues_in_scope(view, env, command)
     yield from _pick(view, env, capabilities, queues)
-    return Reply(explanation=view.schedule.explain(capabilities, queues))
+    explanation = view.schedule.explain(capabilities, queues)
+    visible = env.policies.access.scope(command.actor)
+    passed = tuple(one for one in explanation.passed if visible.sees(one.queue))
+    return Reply(explanation=change(explanation, passed=passed))
 
 
 def _queues_in_scope(view: View, env: Env, command: c.ClaimTasks) -> tuple[str, ...] | None:
@@ -109,14 +113,18 @@ def _pick(
         if chosen is None:
             return None
         best = schedule.head(chosen[1], capabilities)
-        if not isinstance(best, MissingWindows):
+        if not isinstance(best, MissingWindows) and best[2] not in view.tasks:
+            # A window may outlive the rows it was made from: only its order is known to be still true.
+            yield Need(Reads(tasks={best[2]}))
+        elif not isinstance(best, MissingWindows):
             weighting = env.policies.weighting
             queue = schedule.queues[chosen[1]]
             cost = weighting.cost(view.task(best[2]))
             tag, remainder = charge(queue, chosen[0], cost, weighting.weight(queue))
             return Pick(best[2], queue.name, tag, remainder, chosen[0])
-        ahead = schedule.upcoming(capabilities, queues, env.claims)
-        yield Need(Reads(windows=window_sizes(view, (*best.groups, *ahead))))
+        else:
+            ahead = schedule.upcoming(capabilities, queues, env.claims)
+            yield Need(Reads(windows=window_sizes(view, (*best.groups, *ahead))))
 
 
 def window_sizes(view: View, groups: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], int]:

@@ -8,15 +8,14 @@ from arbeit.core import commands as c
 from arbeit.core.decide.base import Env, Steps
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import AgentRegistered, ProjectCreated, ProjectUpdated, QueueSet
-from arbeit.core.limits import Unset
+from arbeit.core.limits import UNSET, Unset
 from arbeit.core.model import Agent, Reply
 from arbeit.core.view import View
 
 
 def given(command: object, *names: str) -> dict[str, Any]:
     """The fields of a command that are set."""
-    values = ((name, getattr(command, name)) for name in names)
-    return {name: value for name, value in values if not isinstance(value, Unset)}
+    return {name: value for name in names if (value := getattr(command, name)) is not UNSET}
 
 
 def differing(entity: object, wanted: dict[str, Any]) -> dict[str, Any]:
