@@ -107,7 +107,7 @@ class Parts:
 
 def relations(
     task: Task, edges: Sequence[Relationship], visible: Mapping[str, Task], include: Collection[str]
-) -> dict[str, tuple[Any, ...]]:
+) -> dict[str, Any]:
     """The parts of a task that its edges make, among the tasks that its reader may see."""
     seen = [edge for edge in edges if edge.from_task_id in visible and edge.to_task_id in visible]
 
@@ -115,7 +115,7 @@ def relations(
         found = (edge for edge in seen if edge.type == kind and getattr(edge, mine) == task.id)
         return tuple(visible[getattr(edge, other)] for edge in found)
 
-    made: dict[str, tuple[Any, ...]] = {
+    made = {
         "relationships": tuple(seen),
         "children": ends("parent_of", "from_task_id", "to_task_id"),
         "blocked_by": ends("blocks", "to_task_id", "from_task_id"),

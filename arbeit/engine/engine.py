@@ -371,6 +371,8 @@ class Engine:
         now = self._clock.now()
         forget = now - RECEIPTS_KEPT if self._ticks % _HOUSEKEEPING_TICKS == 0 else None
         due = {one.project for one in await self._in_thread(self._store.due, self._readers, now, 100)}
+        if self._closing:
+            return
         if forget is not None:
             due |= set(self._lanes)
         for project in sorted(due):

@@ -127,12 +127,7 @@ class SQLiteStore:
 
     def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
         """Run the jobs in one SQLite transaction, a savepoint each, and commit them with one sync."""
-        if self._pid != os.getpid():
-            raise ArbeitError(
-                Code.STORE_UNAVAILABLE,
-                "this store was opened before a fork; a SQLite connection cannot be shared with a child",
-                suggestions=("Open Arbeit anew in the child process.",),
-            )
+        self._refuse_fork()
         with _mapped(self._path), self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -148,6 +143,14 @@ class SQLiteStore:
                 self._written = 0
                 self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
             return results
+
+    def _refuse_fork(self) -> None:
+        if self._pid != os.getpid():
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                "this store was opened before a fork; a SQLite connection cannot be shared with a child",
+                suggestions=("Open Arbeit anew in the child process.",),
+            )
 
     def _commit(self) -> None:
         try:
@@ -218,6 +221,7 @@ class SQLiteStore:
     @contextmanager
     def _reading(self) -> Iterator[Reader]:
         """A connection of the reader's own, so that reads neither wait for the writer nor see half a batch."""
+        self._refuse_fork()
         with self._pool_lock:
             connection = self._pool.pop() if self._pool else None
         with _mapped(self._path):
@@ -267,6 +271,7 @@ class SQLiteStore:
 
     def pulse(self) -> int:
         """SQLite's data_version: moves when another connection has committed."""
+        self._refuse_fork()
         with self._pool_lock, _mapped(self._path):
             # The number counts what other connections committed, so it must come from the same one each time.
             self._watcher = self._watcher or self._connect()

@@ -1,0 +1,71 @@
+"""The documentation is true: its programs run, its tables are the code's, its links lead somewhere."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from arbeit.core.errors import Code
+from arbeit.core.transitions import TRANSITIONS
+from arbeit.policies import BUILT_IN, OTHER_SETTINGS
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def programs() -> list[object]:
+    found = []
+    for page in PAGES:
+        blocks = _PYTHON.findall(page.read_text())
+        if blocks:
+            found.append(pytest.param(blocks, id=str(page.relative_to(ROOT))))
+    return found
+
+
+@pytest.mark.parametrize("blocks", programs())
+def test_every_program_in_the_documentation_runs(
+    blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        program = compile(textwrap.dedent(block), "documentation", "exec", dont_inherit=True)
+        exec(program, {"__name__": "__main__"})  # noqa: S102 - running the documentation is the test
+    assert blocks
+
+
+def test_the_tutorial_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs/tutorial/first-team.md").read_text()
+    block = _PYTHON.findall(page)[0]
+    said = textwrap.dedent(re.findall(r"It prints the life of one task:\n\n((?:    .*\n)+)", page)[0])
+    exec(compile(block, "tutorial", "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102 - as above
+    assert capsys.readouterr().out == said
+
+
+def test_the_lifecycle_page_has_the_transitions_of_the_code() -> None:
+    page = (ROOT / "docs/reference/lifecycle.md").read_text()
+    rows = [f"| {step.source} | {step.verb} | {' or '.join(step.targets)} |" for step in TRANSITIONS]
+    table = re.findall(r"^\| (?!from).*\|$", page, re.MULTILINE)[1 - 1 :]
+    assert [row for row in table if not row.startswith("|---")] == rows
+
+
+def test_the_settings_page_names_every_setting_and_policy() -> None:
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    names = [*BUILT_IN, *OTHER_SETTINGS, *(name for named in BUILT_IN.values() for name in named)]
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_the_errors_page_names_only_codes_that_exist() -> None:
+    page = (ROOT / "docs/reference/errors.md").read_text()
+    named = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert len(named) == len(set(named))
+    assert set(named) <= set(Code)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert broken == []
