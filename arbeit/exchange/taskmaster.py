@@ -19,7 +19,8 @@ from attrs import Factory, define, frozen
 from arbeit.core import limits
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import TERMINAL, Priority
-from arbeit.exchange.plan import Draft, Link, Plan, Standing, json_type, label
+from arbeit.exchange.circles import Link
+from arbeit.exchange.draft import Draft, Plan, Standing, json_type, label
 
 FORMAT = "taskmaster"
 MASTER = "master"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.exchange import plan as module
-from arbeit.exchange.plan import Plan, Problem, parse, read_plan
+from arbeit.exchange.own import parse
+from arbeit.exchange.plan import Plan, Problem, read_plan
 
 WEBSHOP = Path(__file__).parents[2] / "examples" / "plans" / "webshop.json"
 
