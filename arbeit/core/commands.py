@@ -37,6 +37,7 @@ from arbeit.core.model import (
     Priority,
     Status,
 )
+from arbeit.core.record import Record
 
 _names = each(limits.name, most=limits.CAPABILITIES)
 _idents = each(ident, most=limits.RELATIONSHIPS)
@@ -44,8 +45,8 @@ _lines = each(text(size=4096), most=limits.ITEMS)
 _relation = one_of((*RELATION_TYPES, *INVERSE_RELATIONS), Code.INVALID_TYPE)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
-class Command:
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class Command(Record):
     """What every command carries.
 
     Attributes:
@@ -72,7 +73,7 @@ class Command:
 HEADER_FIELDS = frozenset({"actor", "idempotency_key", "correlation_id", "causation_id", "traceparent", "token"})
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class CreateProject(Command):
     """Start a project's log."""
 
@@ -83,7 +84,7 @@ class CreateProject(Command):
     settings: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class UpdateProject(Command):
     """Change a project's name, weight, settings, or archive it."""
 
@@ -94,7 +95,7 @@ class UpdateProject(Command):
     archived: bool | Unset = field(default=UNSET, validator=flag)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class SetQueue(Command):
     """Make a queue, or change its weight, limits or pause."""
 
@@ -106,7 +107,7 @@ class SetQueue(Command):
     max_in_progress: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class RegisterAgent(Command):
     """Make an agent known, or change what is known of it."""
 
@@ -119,7 +120,7 @@ class RegisterAgent(Command):
     metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class CreateTask(Command):
     """Add a task, under a parent and behind blockers if given. Times in microseconds since 1970."""
 
@@ -143,7 +144,7 @@ class CreateTask(Command):
     metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class UpdateTask(Command):
     """Change what a task says; never where it stands. `expected_version` makes it an optimistic edit."""
 
@@ -169,7 +170,7 @@ _TEXT_FIELDS = ("title", "intent", "description", "priority", "labels", "queue",
 UPDATE_FIELDS = (*_TEXT_FIELDS, "due_at", "acceptance", "metadata")
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class ClaimTasks(Command):
     """Grant up to `n` ready tasks to `agent`, picked fairly. `ttl` in microseconds; None asks the policy."""
 
@@ -186,14 +187,14 @@ class ClaimTasks(Command):
     session_id: str = field(default="", validator=text(size=255))
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class ExplainClaim(ClaimTasks):
     """Say what a claim would be granted now and why, without granting it."""
 
     operation = "task.explain"
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class StartTask(Command):
     """Claim a task by name: an open one that is ready."""
 
@@ -205,14 +206,14 @@ class StartTask(Command):
     session_id: str = field(default="", validator=text(size=255))
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class ResumeTask(StartTask):
     """Claim a blocked task by name and go on with it."""
 
     operation = "task.resume"
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class HolderCommand(Command):
     """A write of a holder: its token is checked against the task's lease."""
 
@@ -221,7 +222,7 @@ class HolderCommand(Command):
     token: str = field(validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class RenewLease(HolderCommand):
     """Move a lease's deadline to `ttl` microseconds from now; liveness only, so no event tells of it."""
 
@@ -230,7 +231,7 @@ class RenewLease(HolderCommand):
     ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class ReleaseTask(HolderCommand):
     """Give a held task back. `undelivered` is the engine's word for a grant that never reached its caller."""
 
@@ -240,7 +241,7 @@ class ReleaseTask(HolderCommand):
     then_claim: ClaimTasks | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class CompleteTask(HolderCommand):
     """Finish a held task with an outcome and what proves it."""
 
@@ -253,7 +254,7 @@ class CompleteTask(HolderCommand):
     then_claim: ClaimTasks | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class FailTask(HolderCommand):
     """End an attempt that did not work; the retry policy says whether and when there is another."""
 
@@ -262,7 +263,7 @@ class FailTask(HolderCommand):
     then_claim: ClaimTasks | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class CancelTask(Command):
     """End a task for good without finishing it. A held one takes its holder's token."""
 
@@ -273,7 +274,7 @@ class CancelTask(Command):
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class BlockTask(Command):
     """Set a task aside until somebody unblocks or resumes it. A held one takes its holder's token."""
 
@@ -285,7 +286,7 @@ class BlockTask(Command):
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class UnblockTask(Command):
     """Open a blocked task again; its attempts start anew."""
 
@@ -294,7 +295,7 @@ class UnblockTask(Command):
     note: str = field(default="", validator=text())
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class Sweep(Command):
     """Reclaim leases past their deadline and promote delayed tasks that are due, at most `limit` of each."""
 
@@ -304,7 +305,7 @@ class Sweep(Command):
     forget_receipts_before: int | None = field(default=None, validator=integer(0, optional=True))
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class AddRelationship(Command):
     """Join two tasks by a typed edge; inverse names (child_of, blocked_by, ...) are accepted."""
 
@@ -317,7 +318,7 @@ class AddRelationship(Command):
     imported: bool = field(default=False, validator=flag)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class RemoveRelationship(Command):
     """Take a typed edge between two tasks away."""
 
@@ -327,7 +328,7 @@ class RemoveRelationship(Command):
     type: str = field(validator=_relation)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class AddContext(Command):
     """Record something about a task. With a token it is a write of the holder; without, anybody's remark."""
 
@@ -342,7 +343,7 @@ class AddContext(Command):
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class SupersedeContext(Command):
     """Replace an entry by a new one; the old one stays readable, and says by what it was replaced."""
 
@@ -353,7 +354,7 @@ class SupersedeContext(Command):
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class AddProgress(Command):
     """Add lines to a task's checklist. On a held task only its holder may."""
 
@@ -367,7 +368,7 @@ class AddProgress(Command):
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class CompleteProgress(Command):
     """Tick lines of one task's checklist off, all or none."""
 
@@ -377,7 +378,7 @@ class CompleteProgress(Command):
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
-@frozen(weakref_slot=False, kw_only=True, field_transformer=checked_once)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class ImportTask(Command):
     """Take a task over from elsewhere with its id, status and times; a known id changes nothing."""
 

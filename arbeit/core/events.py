@@ -12,17 +12,18 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from arbeit.core.model import DEFAULT_QUEUE, DEFAULT_WEIGHT, EMPTY
+from arbeit.core.record import Record
 
 
-@frozen(weakref_slot=False, kw_only=True)
-class Fact:
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class Fact(Record):
     """Something that happened in a project."""
 
     tag: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class ProjectCreated(Fact):
     """A project began, with its default queue."""
 
@@ -33,7 +34,7 @@ class ProjectCreated(Fact):
     settings: Mapping[str, Any] = EMPTY
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class ProjectUpdated(Fact):
     """Fields of a project changed to new values."""
 
@@ -41,7 +42,7 @@ class ProjectUpdated(Fact):
     changes: Mapping[str, Any]
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class QueueSet(Fact):
     """A queue was made, or fields of it changed to new values."""
 
@@ -50,7 +51,7 @@ class QueueSet(Fact):
     changes: Mapping[str, Any] = EMPTY
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class AgentRegistered(Fact):
     """An agent became known, or fields of it changed to new values."""
 
@@ -59,7 +60,7 @@ class AgentRegistered(Fact):
     changes: Mapping[str, Any] = EMPTY
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskFact(Fact):
     """Something that happened to one task, in the course of one run or of none."""
 
@@ -67,7 +68,7 @@ class TaskFact(Fact):
     run_id: str | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskCreated(TaskFact):
     """A task began. `edges` are (relationship id, blocker id, whether the blocker is unfinished)."""
 
@@ -92,7 +93,7 @@ class TaskCreated(TaskFact):
     metadata: Mapping[str, Any] = EMPTY
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskImported(TaskFact):
     """A task was taken over from elsewhere; its source's times are data."""
 
@@ -118,7 +119,7 @@ class TaskImported(TaskFact):
     rank: int | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskUpdated(TaskFact):
     """Fields of a task changed to new values; `rank` is set anew where it is ready."""
 
@@ -127,7 +128,7 @@ class TaskUpdated(TaskFact):
     rank: int | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskReadied(TaskFact):
     """Nothing holds the task back any more: claimers may pick it by its rank."""
 
@@ -136,7 +137,7 @@ class TaskReadied(TaskFact):
     rank: int
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskClaimed(TaskFact):
     """A task was granted. `tag_after`, `remainder` and `virtual_time` are the scheduler's state after the pick."""
 
@@ -156,7 +157,7 @@ class TaskClaimed(TaskFact):
     trace_id: str = ""
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TenureEnded(TaskFact):
     """A lease ended and the task opened again: at once (`rank`), later (`ready_at`), or never (`exhausted`)."""
 
@@ -168,7 +169,7 @@ class TenureEnded(TaskFact):
     note: str = ""
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskReleased(TenureEnded):
     """A holder gave its task back; no attempt is counted."""
 
@@ -176,14 +177,14 @@ class TaskReleased(TenureEnded):
     reason: str = "released"
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskFailed(TenureEnded):
     """An attempt did not work; `note` says why."""
 
     tag = "task_failed"
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskReclaimed(TenureEnded):
     """A lease ran past its `deadline`, as seen under the project's lock, and was taken back."""
 
@@ -191,7 +192,7 @@ class TaskReclaimed(TenureEnded):
     deadline: int
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskEscalated(TaskFact):
     """The attempts are used up: supervisors are asked to look."""
 
@@ -200,7 +201,7 @@ class TaskEscalated(TaskFact):
     attempts: int
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskCompleted(TaskFact):
     """A task was finished. `frees` are the tasks it no longer blocks."""
 
@@ -213,7 +214,7 @@ class TaskCompleted(TaskFact):
     frees: tuple[str, ...] = ()
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskCancelled(TaskFact):
     """A task was ended unfinished. `frees` are the tasks it no longer blocks."""
 
@@ -223,7 +224,7 @@ class TaskCancelled(TaskFact):
     frees: tuple[str, ...] = ()
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskBlocked(TaskFact):
     """A task was set aside."""
 
@@ -233,7 +234,7 @@ class TaskBlocked(TaskFact):
     blocked_by: tuple[str, ...] = ()
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskUnblocked(TaskFact):
     """A blocked task opened again, its attempts counted anew."""
 
@@ -243,7 +244,7 @@ class TaskUnblocked(TaskFact):
     rank: int | None = None
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class RelationshipAdded(TaskFact):
     """An edge from `task_id` to `to_task_id`. `holds` says that it holds the waiting end back.
 
@@ -259,7 +260,7 @@ class RelationshipAdded(TaskFact):
     depths: tuple[tuple[str, int], ...] = ()
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class RelationshipImported(RelationshipAdded):
     """An edge taken over from elsewhere, with its source's time where that is known."""
 
@@ -267,7 +268,7 @@ class RelationshipImported(RelationshipAdded):
     created_at: int
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class RelationshipRemoved(TaskFact):
     """An edge was taken away; `held` says that it held the waiting end back."""
 
@@ -279,7 +280,7 @@ class RelationshipRemoved(TaskFact):
     depths: tuple[tuple[str, int], ...] = ()
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class ContextAdded(TaskFact):
     """Something was recorded about a task."""
 
@@ -291,7 +292,7 @@ class ContextAdded(TaskFact):
     evidence: tuple[str, ...] = ()
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class ContextSuperseded(TaskFact):
     """The entry `old_id` was replaced by a new one."""
 
@@ -302,7 +303,7 @@ class ContextSuperseded(TaskFact):
     content: str
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class ProgressAdded(TaskFact):
     """Lines were added to a checklist: (item id, text) in order, from `position` on."""
 
@@ -312,7 +313,7 @@ class ProgressAdded(TaskFact):
     completed: bool = False
 
 
-@frozen(weakref_slot=False, kw_only=True)
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class ProgressCompleted(TaskFact):
     """Lines of a checklist were ticked off."""
 

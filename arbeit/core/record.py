@@ -9,15 +9,51 @@ Classes must be declared `@frozen(weakref_slot=False)`, which keeps the layouts 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import attrs
 
 T = TypeVar("T")
 
+_getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
 _copiers: dict[type, Callable[[Any], Any]] = {}
 _sparse: dict[tuple[type, frozenset[str]], Callable[[Any], dict[str, Any]]] = {}
 _builders: dict[type, Callable[..., Any]] = {}
+
+
+class Record:
+    """Equality, hash and repr for classes that leave them out (`eq=False, repr=False`).
+
+    attrs writes and compiles each of these for each class at import, which for a hundred classes is most of the
+    start-up time; here they are shared. The repr leaves out defaults, and fields declared with `repr=False`.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return values_of(self) == values_of(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), values_of(self)))
+
+    def __repr__(self) -> str:
+        cls: type[Any] = type(self)
+        shown = {item.name for item in attrs.fields(cls) if item.repr}
+        parts = (f"{name}={value!r}" for name, value in sparse(type(self))(self).items() if name in shown)
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def values_of(record: object) -> tuple[Any, ...]:
+    """Every field of a record, in order of declaration."""
+    cls = type(record)
+    getter = _getters.get(cls)
+    if getter is None:
+        names = names_of(cls)
+        getter = _getters[cls] = attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
+    return getter(record)
 
 
 def names_of(cls: type) -> tuple[str, ...]:
