@@ -151,11 +151,16 @@ class Kernel:
             known = self._policies[id(settings)] = (settings, policies.resolve(settings, self._overrides))
         return known[1]
 
-    def check(self, command: c.Command) -> None:
-        """Refuse settings that name no policy before they reach a log."""
+    def refuse(self, command: c.Command) -> ArbeitError | None:
+        """Why a command's settings may not reach a log: they name a policy that does not exist."""
         settings = getattr(command, "settings", None)
-        if settings is not None and not isinstance(settings, Unset):
+        if settings is None or isinstance(settings, Unset):
+            return None
+        try:
             policies.resolve(settings, self._overrides)
+        except ArbeitError as error:
+            return error
+        return None
 
     # -- outcomes --------------------------------------------------------------------------------------
 
@@ -278,15 +283,19 @@ class BlockingSession:
         """Run up to a batch of commands in one transaction."""
         if self._closed:
             raise ArbeitError(Code.NOT_INITIALIZED, "this hub is closed")
-        for command in commands:
-            self.kernel.check(command)
+        refused = {at: error for at, command in enumerate(commands) if (error := self.kernel.refuse(command))}
+        sound = [command for at, command in enumerate(commands) if at not in refused]
+        outcomes = iter(self._commit(project, sound) if sound else ())
+        return [refused[at] if at in refused else self.kernel.settle(next(outcomes)) for at in range(len(commands))]
+
+    def _commit(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
         with self._lock:
             sweep = self.kernel.sweep_before(project, commands)
             outcomes = self._transact(project, [*([sweep] if sweep is not None else []), *commands])
         with self._committed:
             self._commits += 1
             self._committed.notify_all()
-        return [self.kernel.settle(outcome) for outcome in outcomes[-len(commands) :]]
+        return outcomes[-len(commands) :]
 
     def _transact(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
         batch = self.kernel.batch(project, commands)

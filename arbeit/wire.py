@@ -16,7 +16,6 @@ from arbeit.core import commands as c
 from arbeit.core import events, model
 from arbeit.core.batch import header_of
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import Unset
 from arbeit.core.model import Event, Frozen, Reply, freeze
 from arbeit.core.record import sparse
 
@@ -88,7 +87,7 @@ class Wire:
 
     def fingerprint(self, command: c.Command) -> str:
         """A digest of what a command asks for."""
-        return self.digest(_encode({"operation": command.operation, **_body(command)}))
+        return self.digest(_encode((command.operation, _body(command))))
 
     def digest(self, text: str) -> str:
         """SHA-256 (FIPS 180-4) of UTF-8 text, in hexadecimal."""
@@ -104,8 +103,10 @@ WIRE = Wire()
 
 def _body(command: c.Command) -> dict[str, Any]:
     body = _fields(command, c.HEADER_FIELDS)
-    nested = {name: _body(value) for name, value in body.items() if isinstance(value, c.Command)}
-    return {name: value for name, value in body.items() if not isinstance(value, Unset)} | nested
+    then = body.get("then_claim")
+    if then is not None:
+        body["then_claim"] = _body(then)
+    return body
 
 
 # -- replies ---------------------------------------------------------------------------------------------

@@ -249,9 +249,11 @@ class _Tables:
 
     def _after(self, starts: Iterable[str]) -> tuple[set[str], dict[str, None]]:
         seen, frontier = set(starts), list(starts)
+        walked: set[str] = set()
         edges: dict[str, None] = {}
-        while frontier and len(seen) <= GRAPH_EDGES:
+        while frontier and len(walked) <= GRAPH_EDGES:
             task_id = frontier.pop()
+            walked.add(task_id)
             for edge_id in self._edges.get(task_id, ()):
                 ends = graph.waits_for(self.relationships[edge_id])
                 if ends is not None and ends[0] == task_id:
@@ -259,7 +261,7 @@ class _Tables:
                     if ends[1] not in seen:
                         seen.add(ends[1])
                         frontier.append(ends[1])
-        return seen, edges
+        return walked, edges
 
     def _below(self, starts: Iterable[str]) -> tuple[set[str], dict[str, None]]:
         seen, frontier = set(starts), list(starts)

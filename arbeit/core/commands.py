@@ -12,8 +12,8 @@ from arbeit.core.errors import Code
 from arbeit.core.limits import (
     UNSET,
     Unset,
+    an_object,
     as_names,
-    as_object,
     as_optional_names,
     as_tuple,
     checked_once,
@@ -81,7 +81,7 @@ class CreateProject(Command):
     key: str = field(validator=limits.project_key)
     name: str = field(default="", validator=text(characters=200))
     weight: int = field(default=100, validator=integer(1, 1000))
-    settings: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    settings: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -91,7 +91,7 @@ class UpdateProject(Command):
     operation = "project.update"
     name: str | Unset = field(default=UNSET, validator=text(characters=200))
     weight: int | Unset = field(default=UNSET, validator=integer(1, 1000))
-    settings: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
+    settings: Mapping[str, Any] | Unset = field(default=UNSET, converter=an_object, validator=json_object())
     archived: bool | Unset = field(default=UNSET, validator=flag)
 
 
@@ -117,7 +117,7 @@ class RegisterAgent(Command):
     persona: str | Unset = field(default=UNSET, validator=text(characters=64))
     capabilities: tuple[str, ...] | Unset = field(default=UNSET, converter=as_names, validator=_names)
     max_leases: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
-    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
+    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=an_object, validator=json_object())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -139,9 +139,9 @@ class CreateTask(Command):
     max_attempts: int = field(default=3, validator=integer(1, 1000))
     ready_at: int | None = field(default=None, validator=integer(0, optional=True))
     due_at: int | None = field(default=None, validator=integer(0, optional=True))
-    inputs: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object(limits.TEXT_BYTES))
+    inputs: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object(limits.TEXT_BYTES))
     acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -163,7 +163,7 @@ class UpdateTask(Command):
     max_attempts: int | Unset = field(default=UNSET, validator=integer(1, 1000))
     due_at: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
     acceptance: tuple[str, ...] | Unset = field(default=UNSET, converter=as_tuple, validator=_lines)
-    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_object, validator=json_object())
+    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=an_object, validator=json_object())
 
 
 _TEXT_FIELDS = ("title", "intent", "description", "priority", "labels", "queue", "requires", "max_attempts")
@@ -213,6 +213,9 @@ class ResumeTask(StartTask):
     operation = "task.resume"
 
 
+_then = limits.a(ClaimTasks, but=(ExplainClaim,))
+
+
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class HolderCommand(Command):
     """A write of a holder: its token is checked against the task's lease."""
@@ -238,7 +241,7 @@ class ReleaseTask(HolderCommand):
     operation = "task.release"
     note: str = field(default="", validator=text())
     undelivered: bool = field(default=False, validator=flag)
-    then_claim: ClaimTasks | None = None
+    then_claim: ClaimTasks | None = field(default=None, validator=_then)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -250,8 +253,8 @@ class CompleteTask(HolderCommand):
     evidence: tuple[str, ...] = field(
         default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
     )
-    outputs: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object(limits.TEXT_BYTES))
-    then_claim: ClaimTasks | None = None
+    outputs: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object(limits.TEXT_BYTES))
+    then_claim: ClaimTasks | None = field(default=None, validator=_then)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -260,7 +263,7 @@ class FailTask(HolderCommand):
 
     operation = "task.fail"
     error: str = field(default="", validator=text())
-    then_claim: ClaimTasks | None = None
+    then_claim: ClaimTasks | None = field(default=None, validator=_then)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -281,7 +284,7 @@ class BlockTask(Command):
     operation = "task.block"
     urgency = 1
     task_id: str = field(validator=ident)
-    reason: str = field(default="", validator=text(required=True))
+    reason: str = field(validator=text(required=True))
     blocked_by: tuple[str, ...] = field(default=(), converter=as_names, validator=each(ident, most=limits.LABELS))
     token: str | None = field(default=None, validator=text(size=255), repr=False)
 
@@ -313,7 +316,7 @@ class AddRelationship(Command):
     from_task_id: str = field(validator=ident)
     to_task_id: str = field(validator=ident)
     type: str = field(validator=_relation)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
     created_at: int | None = field(default=None, validator=integer(0, optional=True))
     imported: bool = field(default=False, validator=flag)
 
@@ -336,7 +339,7 @@ class AddContext(Command):
     task_id: str = field(validator=ident)
     type: EntryType = field(default="note", validator=one_of(ENTRY_TYPES, Code.INVALID_TYPE))
     content: str = field(validator=text(required=True))
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
     evidence: tuple[str, ...] = field(
         default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
     )
@@ -396,7 +399,7 @@ class ImportTask(Command):
     block_reason: str = field(default="", validator=text())
     outcome: str = field(default="", validator=text())
     acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
     max_attempts: int = field(default=3, validator=integer(1, 1000))
     created_at: int | None = field(default=None, validator=integer(0, optional=True))
     updated_at: int | None = field(default=None, validator=integer(0, optional=True))

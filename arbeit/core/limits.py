@@ -66,7 +66,11 @@ def run_checks(record: object) -> None:
         plan = _plans[cls] = (attrgetter(*(item.name for item in fields)), steps)
     getter, steps = plan
     for value, (attribute, default, check) in zip(getter(record), steps, strict=True):
-        if value is not default and check is not None:
+        if value is default or check is None:
+            continue
+        if value is UNSET or (value is None and not getattr(check, "optional", False)):
+            refuse(attribute.name, "must be given" if value is UNSET else "must not be null")
+        if value is not None:
             check(record, attribute, value)
 
 
@@ -102,8 +106,6 @@ def text(*, characters: int | None = None, size: int = TEXT_BYTES, required: boo
     """Text of at most so many characters and UTF-8 bytes."""
 
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is None or isinstance(value, Unset):
-            return
         check_text(attribute.name, value, characters=characters, size=size)
         if required and not str(value).strip():
             refuse(attribute.name, "must not be empty")
@@ -113,8 +115,6 @@ def text(*, characters: int | None = None, size: int = TEXT_BYTES, required: boo
 
 def _pattern(regex: re.Pattern[str], meaning: str) -> Validator:
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is None or isinstance(value, Unset):
-            return
         if not isinstance(value, str) or not regex.fullmatch(value):
             refuse(attribute.name, f"must be {meaning}, not {_show(value)}")
 
@@ -133,7 +133,7 @@ def one_of(choices: tuple[str, ...], code: Code = Code.INVALID_INPUT) -> Validat
     """One of a few words."""
 
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if isinstance(value, Unset) or (isinstance(value, str) and value in choices):
+        if isinstance(value, str) and value in choices:
             return
         refuse(attribute.name, f"must be one of {', '.join(choices)}, not {_show(value)}", code=code)
 
@@ -144,17 +144,17 @@ def integer(low: int, high: int = MAX_INTEGER, *, optional: bool = False) -> Val
     """A whole number in a range."""
 
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if isinstance(value, Unset) or (optional and value is None):
-            return
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             refuse(attribute.name, f"must be a whole number from {low} to {high}, not {_show(value)}")
 
+    if optional:
+        check.optional = True  # type: ignore[attr-defined]  # read by run_checks
     return check
 
 
 def flag(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """A truth value."""
-    if not isinstance(value, bool | Unset):
+    if not isinstance(value, bool):
         refuse(attribute.name, f"must be true or false, not {_show(value)}")
 
 
@@ -162,8 +162,6 @@ def each(check: Validator, *, most: int, least: int = 0) -> Validator:
     """A tuple whose items each pass a check."""
 
     def check_all(command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is None or isinstance(value, Unset):
-            return
         if not isinstance(value, tuple):
             refuse(attribute.name, f"must be a list, not {_show(value)}")
         if not least <= len(value) <= most:
@@ -176,11 +174,21 @@ def each(check: Validator, *, most: int, least: int = 0) -> Validator:
     return check_all
 
 
+def a(kind: type, *, but: tuple[type, ...] = ()) -> Validator:
+    """An instance of a class."""
+
+    def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind) or isinstance(value, but):
+            refuse(attribute.name, f"must be a {kind.__name__}, not {_show(value)}")
+
+    return check
+
+
 def json_object(size: int = METADATA_BYTES) -> Validator:
     """A frozen JSON object of at most so many bytes as compact UTF-8 text."""
 
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if isinstance(value, Unset) or value is EMPTY:
+        if value is EMPTY:
             return
         if not isinstance(value, Frozen):
             refuse(attribute.name, f"must be an object with text keys, not {_show(value)}")
@@ -244,55 +252,65 @@ def as_optional_names(value: Any) -> Any:  # noqa: ANN401 - a validator judges w
     return None if value is None else as_names(value)
 
 
-def as_object(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not an object
+def as_object(value: Any, name: str = "metadata") -> Any:  # noqa: ANN401 - a validator judges what is not an object
     """Copy a JSON object into frozen form, refusing what JSON cannot say; None counts as empty."""
     if value is None:
         return EMPTY
     if isinstance(value, Frozen | Unset):
         return value
-    return _frozen(value, JSON_DEPTH) if isinstance(value, dict | Mapping) else value
+    return _frozen(value, JSON_DEPTH, name) if isinstance(value, dict | Mapping) else value
 
 
-def _frozen(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON value
+def _object_of(value: Any, attribute: Any) -> Any:  # noqa: ANN401 - as above
+    return as_object(value, attribute.name)
+
+
+an_object = attrs.Converter(_object_of, takes_field=True)  # type: ignore[call-overload]  # any value in, any out
+"""`as_object` for a field, whose name its refusals say."""
+
+
+def _frozen(value: Any, depth: int, name: str) -> Any:  # noqa: ANN401 - any JSON value
     kind = type(value)
     if kind is str:
-        check_text("metadata", value)
+        check_text(name, value)
     elif kind is int:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            refuse("metadata", "contains a whole number beyond 63 bits")
+            refuse(name, "contains a whole number beyond 63 bits")
     elif value is None or kind is bool:
         pass
     elif isinstance(value, dict | Mapping):
-        return _frozen_object(value, depth)
+        return _frozen_object(value, depth, name)
     elif isinstance(value, list | tuple):
-        _deeper(depth)
-        return tuple(_frozen(item, depth - 1) for item in value)
+        _deeper(depth, name)
+        return tuple(_frozen(item, depth - 1, name) for item in value)
     elif kind is float:
         if not math.isfinite(value):
-            refuse("metadata", "contains a number that is not finite, which JSON cannot say")
+            refuse(name, "contains a number that is not finite, which JSON cannot say")
     elif isinstance(value, str):
-        return _frozen(str(value), depth)
+        return _frozen(str(value), depth, name)
     else:
-        refuse("metadata", f"contains a {kind.__name__}, which JSON cannot say")
+        refuse(name, f"contains a {kind.__name__}, which JSON cannot say")
     return value
 
 
-def _frozen_object(value: Mapping[Any, Any], depth: int) -> Frozen:
-    _deeper(depth)
+def _frozen_object(value: Mapping[Any, Any], depth: int, name: str) -> Frozen:
+    _deeper(depth, name)
     if not value:
         return EMPTY
     for key in value:
         if not isinstance(key, str):
-            refuse("metadata", "must have text keys only")
-        check_text("metadata", key)
-    return Frozen({str(key): _frozen(item, depth - 1) for key, item in value.items()})
+            refuse(name, "must have text keys only")
+        check_text(name, key)
+    return Frozen({str(key): _frozen(item, depth - 1, name) for key, item in value.items()})
 
 
-def _deeper(depth: int) -> None:
+def _deeper(depth: int, name: str) -> None:
     if depth <= 0:
-        refuse("metadata", f"is nested deeper than {JSON_DEPTH} levels", limit=JSON_DEPTH)
+        refuse(name, f"is nested deeper than {JSON_DEPTH} levels", limit=JSON_DEPTH)
 
 
 def _show(value: object) -> str:
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return "a number beyond 63 bits"
     shown = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
     return shown if len(shown) <= 60 else shown[:57] + "..."  # noqa: PLR2004 - a line's worth

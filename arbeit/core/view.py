@@ -122,6 +122,7 @@ class View:
         self.beats: dict[str, Beat] = {}
         self.receipts = {}
         self.overdue, self.delayed = [], []
+        self._synced = False
 
     # -- loading ---------------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class View:
             windows=reads.windows,
             overdue=reads.overdue,
             delayed=reads.delayed,
-            since=-1 if self.since is None else self.since,
+            since=None if self._synced else -1 if self.since is None else self.since,
         )
 
     def _unheld(self, task_id: str) -> bool:
@@ -212,6 +213,8 @@ class View:
                 self.schedule.put_group(group)
         self.schedule.virtual_time = self.head.virtual_time
         self.since = self.head.position
+        # Once a batch: what the batch does to the scheduler afterwards is newer than the store.
+        self._synced = True
 
     def _absorb_items(self, items: Iterable[ProgressItem], asked: set[str]) -> None:
         fresh = {task_id: self.items.setdefault(task_id, {}) for task_id in asked if task_id not in self.items}

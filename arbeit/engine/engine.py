@@ -112,7 +112,9 @@ class Engine:
         A caller that is cancelled leaves its command in the lane: it is committed once, and what it was granted
         is given back.
         """
-        self.kernel.check(command)
+        refused = self.kernel.refuse(command)
+        if refused is not None:
+            raise refused
         pending = Pending(command, Event())
         self._enqueue(project, pending)
         try:
@@ -135,16 +137,18 @@ class Engine:
 
     async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         """Run commands in as few transactions as fit, those of one kind in order; each succeeds or fails alone."""
-        for command in commands:
-            self.kernel.check(command)
         results: list[Reply | ArbeitError] = []
         for start in range(0, len(commands), MAX_COMMANDS):
             chunk = [Pending(command, Event()) for command in commands[start : start + MAX_COMMANDS]]
             for pending in chunk:
+                refused = self.kernel.refuse(pending.command)
                 try:
-                    self._enqueue(project, pending)
+                    if refused is None:
+                        self._enqueue(project, pending)
                 except ArbeitError as error:
-                    self._finish(project, pending, error)
+                    refused = error
+                if refused is not None:
+                    self._finish(project, pending, refused)
             try:
                 results += [await self._result(pending) for pending in chunk]
             except get_cancelled_exc_class():

@@ -11,6 +11,7 @@ from arbeit.core.decide.tasks import refuse_cycle, refuse_depth, refuse_edges, r
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import RelationshipAdded, RelationshipImported, RelationshipRemoved
 from arbeit.core.model import INVERSE_RELATIONS, Relationship, Reply, Task
+from arbeit.core.policy import EVERYTHING, Scope
 from arbeit.core.view import Reads, View
 
 
@@ -53,12 +54,14 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
         return Rejection(
             Code.RELATIONSHIP_EXISTS,
             f"{start.id} {kind} {end.id} already",
+            ("Nothing is left to do; to change its metadata, remove it and add it anew.",),
             data={"relationship_id": known.id},
         )
-    refused = _refuse_ends(start, end, kind, imported=command.imported) or refuse_edges((start, end))
+    refused = _refuse_ends(view, start, end, kind, imported=command.imported) or refuse_edges((start, end))
     if refused is not None:
         return refused
-    refused = yield from _refuse_cycle(view, start, end, kind)
+    scope = env.policies.access.scope(command.actor)
+    refused = yield from _refuse_cycle(view, scope, start, end, kind)
     if refused is not None:
         return refused
     depths: tuple[tuple[str, int], ...] = ()
@@ -94,11 +97,14 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
     return Reply(relationship=view.relationships[relationship_id], count=1)
 
 
-def _refuse_ends(start: Task, end: Task, kind: str, *, imported: bool) -> Rejection | None:
+def _refuse_ends(view: View, start: Task, end: Task, kind: str, *, imported: bool) -> Rejection | None:
     if start.id == end.id:
         if kind in {"blocks", "parent_of"}:
-            return refuse_cycle([start.id, start.id])
-        return Rejection(Code.INVALID_INPUT, "a task cannot be related to itself", data={"field": "to_task_id"})
+            return refuse_cycle(view, EVERYTHING, [start.id, start.id])
+        hint = "Name two different tasks."
+        return Rejection(
+            Code.INVALID_INPUT, "a task cannot be related to itself", (hint,), data={"field": "to_task_id"}
+        )
     if kind != "parent_of":
         return None
     if end.parent_id is not None:
@@ -112,16 +118,19 @@ def _refuse_ends(start: Task, end: Task, kind: str, *, imported: bool) -> Reject
         return Rejection(
             Code.INVALID_TRANSITION,
             f"parent {start.id} is {start.status}, so it takes no unfinished child",
+            ("Relate the task with splits_from instead.",),
             data={"parent_id": start.id},
         )
     return None
 
 
-def _refuse_cycle(view: View, start: Task, end: Task, kind: str) -> Generator[Need, None, Rejection | None]:
+def _refuse_cycle(
+    view: View, scope: Scope, start: Task, end: Task, kind: str
+) -> Generator[Need, None, Rejection | None]:
     if kind not in {"blocks", "parent_of"}:
         return None
     earlier, later = (start, end) if kind == "blocks" else (end, start)
-    return (yield from refuse_path(view, later.id, frozenset({earlier.id})))
+    return (yield from refuse_path(view, scope, later.id, frozenset({earlier.id})))
 
 
 def _depths(view: View, child: Task, depth: int) -> Generator[Need, None, tuple[tuple[str, int], ...] | Rejection]:

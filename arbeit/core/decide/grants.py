@@ -45,10 +45,10 @@ def claim_tasks(view: View, command: c.ClaimTasks, env: Env) -> Steps:
 
 def claim(view: View, command: c.ClaimTasks, env: Env) -> Generator[Fact | Need, None, tuple[Grant, ...] | Rejection]:
     """Pick and grant, one task at a time, so that each pick sees the one before."""
-    capabilities = yield from _register(view, command.agent, command.capabilities)
     refused = _refuse_more(view, command.agent)
     if refused is not None:
         return refused
+    capabilities = yield from _register(view, command.agent, command.capabilities)
     queues = _queues_in_scope(view, env, command)
     grants: list[Grant] = []
     while len(grants) < command.n and _refuse_more(view, command.agent) is None:
@@ -172,8 +172,8 @@ def start_task(view: View, command: c.StartTask, env: Env) -> Steps:
     task = find(view, env, command.actor, command.task_id)
     if isinstance(task, Rejection):
         return task
-    refused = _refuse_start(view, command, task) or refuse_step(command.operation, task)
-    refused = refused or _refuse_not_ready(view, task, resumed=command.operation == "task.resume")
+    refused = _refuse_start(command, task) or refuse_step(command.operation, task)
+    refused = refused or _refuse_not_ready(view, env, command, task)
     refused = refused or _refuse_more(view, command.agent) or _refuse_unable(view, command, task)
     if refused is not None:
         return refused
@@ -188,7 +188,7 @@ def start_task(view: View, command: c.StartTask, env: Env) -> Steps:
     return Reply(grants=(grant,), warnings=blocker_notices(task))
 
 
-def _refuse_start(_view: View, command: c.StartTask, task: Task) -> Rejection | None:
+def _refuse_start(command: c.StartTask, task: Task) -> Rejection | None:
     if task.lease_id is None:
         return None
     data = {"task_id": task.id, "assignee": task.assignee}
@@ -205,19 +205,15 @@ def _refuse_start(_view: View, command: c.StartTask, task: Task) -> Rejection | 
     )
 
 
-def _refuse_not_ready(view: View, task: Task, *, resumed: bool) -> Rejection | None:
+def _refuse_not_ready(view: View, env: Env, command: c.StartTask, task: Task) -> Rejection | None:
+    resumed = command.operation == "task.resume"
     queue = view.schedule.queues[task.queue]
     why, hint = "", "Claim the next ready task instead."
     if task.open_blockers:
-        blockers = sorted(
-            edge.from_task_id
-            for edge in view.edges(task.id)
-            if edge.type == "blocks" and edge.to_task_id == task.id and not _finished(view, edge.from_task_id)
-        )
-        why, hint = f"waits for {', '.join(blockers[:10])}", "Finish what blocks it first."
+        why, hint = f"waits for {_blockers(view, env, command.actor, task)}", "Finish what blocks it first."
     elif task.open_children:
         why, hint = f"has {task.open_children} unfinished children", "Finish its children first."
-    elif not resumed and task.claim_status == "delayed":
+    elif not resumed and task.claim_status == "delayed" and task.ready_at > view.now:
         seconds = max(0, task.ready_at - view.now) // 1_000_000
         why, hint = f"is delayed for another {seconds} s", "Try again then, or claim another task."
     elif not pickable(queue):
@@ -227,9 +223,14 @@ def _refuse_not_ready(view: View, task: Task, *, resumed: bool) -> Rejection | N
     return Rejection(Code.NOT_READY, f"task {task.id} {why}", (hint,), retryable=True, data={"task_id": task.id})
 
 
-def _finished(view: View, task_id: str) -> bool:
-    task = view.tasks.get(task_id)
-    return task is None or task.finished
+def _blockers(view: View, env: Env, actor: str, task: Task) -> str:
+    """The unfinished tasks that block this one, those by name that the actor can see."""
+    scope = env.policies.access.scope(actor)
+    ends = (edge.from_task_id for edge in view.edges(task.id) if edge.type == "blocks" and edge.to_task_id == task.id)
+    blockers = [blocker for end in ends if (blocker := view.tasks.get(end)) is not None and not blocker.finished]
+    names = sorted(blocker.id for blocker in blockers if scope.sees(blocker.queue))
+    hidden = len(blockers) - len(names)
+    return ", ".join([*names[:10], *([f"{hidden} more"] if hidden else [])])
 
 
 def _refuse_unable(view: View, command: c.StartTask, task: Task) -> Rejection | None:

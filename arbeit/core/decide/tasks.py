@@ -12,6 +12,7 @@ from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import QueueSet, TaskCreated, TaskImported, TaskUpdated
 from arbeit.core.limits import HIERARCHY_DEPTH, RELATIONSHIPS
 from arbeit.core.model import Queue, Reply, Task
+from arbeit.core.policy import Scope
 from arbeit.core.record import change
 from arbeit.core.view import Reads, View
 
@@ -70,8 +71,22 @@ def refuse_edges(tasks: Iterable[Task]) -> Rejection | None:
     return None
 
 
-def refuse_cycle(path: list[str]) -> Rejection:
-    """The answer to an edge that would make tasks wait for each other."""
+def _refuse_own_edges(command: c.CreateTask) -> Rejection | None:
+    if len(command.blocked_by) + (command.parent_id is not None) <= RELATIONSHIPS:
+        return None
+    return Rejection(
+        Code.LIMIT_EXCEEDED,
+        f"a task can have {RELATIONSHIPS} relationships at most",
+        ("Group the tasks it waits for under parents, and wait for those.",),
+        data={"limit": RELATIONSHIPS},
+    )
+
+
+def refuse_cycle(view: View, scope: Scope, path: list[str]) -> Rejection:
+    """The answer to an edge that would make tasks wait for each other; what the actor may not see is left out."""
+    seen = {task_id for task_id in path if (task := view.tasks.get(task_id)) is not None and scope.sees(task.queue)}
+    if scope.queues is not None:
+        path = [task_id if task_id in seen else "…" for task_id in path]
     shown = " → ".join(path if len(path) <= 8 else [*path[:4], "…", *path[-3:]])  # noqa: PLR2004 - a line's worth
     return Rejection(
         Code.CIRCULAR_DEPENDENCY,
@@ -90,7 +105,7 @@ def graph_too_large() -> Rejection:
     )
 
 
-def refuse_path(view: View, start: str, goals: frozenset[str]) -> Generator[Need, None, Rejection | None]:
+def refuse_path(view: View, scope: Scope, start: str, goals: frozenset[str]) -> Generator[Need, None, Rejection | None]:
     """Why none of the goals may come to wait for `start`: one must already end after it. Loads what it searches."""
     while True:
         try:
@@ -100,18 +115,13 @@ def refuse_path(view: View, start: str, goals: frozenset[str]) -> Generator[Need
         except graph.TooLarge:
             return graph_too_large()
         else:
-            return refuse_cycle([path[-1], *path]) if path is not None else None
+            return refuse_cycle(view, scope, [path[-1], *path]) if path is not None else None
 
 
 def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
     """Add a task; it is ready at once unless something holds it back."""
     if command.task_id is not None and view.tasks.get(command.task_id) is not None:
-        return Rejection(
-            Code.INVALID_INPUT,
-            f"a task {command.task_id} exists already",
-            ("Leave the id out to get a fresh one.",),
-            data={"field": "task_id"},
-        )
+        return _refuse_id(command.task_id)
     blockers: list[Task] = []
     for blocker_id in command.blocked_by:
         blocker = find(view, env, command.actor, blocker_id)
@@ -122,11 +132,13 @@ def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
         _refuse_queue(view, env, command.actor, command.queue)
         or _refuse_parent(view, env, command.actor, command.parent_id)
         or refuse_edges(blockers)
+        or _refuse_own_edges(command)
     )
     if refused is not None:
         return refused
+    scope = env.policies.access.scope(command.actor)
     if command.parent_id is not None and command.blocked_by:
-        refused = yield from refuse_path(view, command.parent_id, frozenset(command.blocked_by))
+        refused = yield from refuse_path(view, scope, command.parent_id, frozenset(command.blocked_by))
         if refused is not None:
             return refused
     if command.queue not in view.schedule.queues:
@@ -160,10 +172,20 @@ def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
     return Reply(task=view.task(task_id))
 
 
-def _refuse_queue(view: View, env: Env, actor: str, name: str) -> Rejection | None:
+def _refuse_id(task_id: str) -> Rejection:
+    return Rejection(
+        Code.INVALID_INPUT,
+        f"the id {task_id} is taken in this project",
+        ("Leave the id out to get a fresh one, or choose another.",),
+        data={"field": "task_id"},
+    )
+
+
+def _refuse_queue(view: View, env: Env, actor: str, name: str, *, importing: bool = False) -> Rejection | None:
     if not env.policies.access.scope(actor).sees(name):
         return Rejection(Code.FORBIDDEN, f"{actor} may not add work to queue {name}", ("Use a queue of your own.",))
-    return refuse_full(view.schedule.queues.get(name))
+    # A full queue refuses new work, not a record of what exists elsewhere.
+    return None if importing else refuse_full(view.schedule.queues.get(name))
 
 
 def _rank(env: Env, command: c.CreateTask | c.ImportTask, ready_at: int) -> int:
@@ -203,8 +225,13 @@ def update_task(view: View, command: c.UpdateTask, env: Env) -> Steps:
 def import_task(view: View, command: c.ImportTask, env: Env) -> Steps:
     """Take a task over with its source's times; one that is here already stays as it is."""
     known = view.tasks.get(command.task_id)
-    if known is not None:
+    if known is not None and env.policies.access.scope(command.actor).sees(known.queue):
         return Reply(task=known)
+    if known is not None:
+        return _refuse_id(command.task_id)
+    refused = _refuse_queue(view, env, command.actor, command.queue, importing=True)
+    if refused is not None:
+        return refused
     if command.status in {"in_progress", "in_review"}:
         return Rejection(
             Code.INVALID_STATUS,

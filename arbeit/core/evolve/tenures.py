@@ -95,7 +95,8 @@ def reopen(view: View, fact: e.TenureEnded, stamp: Stamp, result: RunResult, *, 
         "attempt": old.attempt if counted else old.attempt - 1,
         "ready_at": fact.ready_at,
         "rank": fact.rank,
-        "rank_position": stamp.position,
+        # A grant that never arrived goes back to its old place, before others that became ready at the same moment.
+        "rank_position": old.rank_position if result == "undelivered" else stamp.position,
     }
     put_ended(view, old, fact.fence, stamp, changes)
     add_entry(view, stamp, fact.entry_id, old.id, kind=entry, content=fact.note, run_id=fact.run_id)
