@@ -12,9 +12,12 @@ from arbeit.core.errors import Code
 from arbeit.core.limits import (
     UNSET,
     Unset,
-    an_object,
+    as_inputs,
+    as_metadata,
     as_names,
     as_optional_names,
+    as_outputs,
+    as_settings,
     as_tuple,
     checked_once,
     each,
@@ -81,7 +84,7 @@ class CreateProject(Command):
     key: str = field(validator=limits.project_key)
     name: str = field(default="", validator=text(characters=200))
     weight: int = field(default=100, validator=integer(1, 1000))
-    settings: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
+    settings: Mapping[str, Any] = field(default=EMPTY, converter=as_settings, validator=json_object())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -91,7 +94,7 @@ class UpdateProject(Command):
     operation = "project.update"
     name: str | Unset = field(default=UNSET, validator=text(characters=200))
     weight: int | Unset = field(default=UNSET, validator=integer(1, 1000))
-    settings: Mapping[str, Any] | Unset = field(default=UNSET, converter=an_object, validator=json_object())
+    settings: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_settings, validator=json_object())
     archived: bool | Unset = field(default=UNSET, validator=flag)
 
 
@@ -117,7 +120,7 @@ class RegisterAgent(Command):
     persona: str | Unset = field(default=UNSET, validator=text(characters=64))
     capabilities: tuple[str, ...] | Unset = field(default=UNSET, converter=as_names, validator=_names)
     max_leases: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
-    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=an_object, validator=json_object())
+    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_metadata, validator=json_object())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -139,9 +142,9 @@ class CreateTask(Command):
     max_attempts: int = field(default=3, validator=integer(1, 1000))
     ready_at: int | None = field(default=None, validator=integer(0, optional=True))
     due_at: int | None = field(default=None, validator=integer(0, optional=True))
-    inputs: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object(limits.TEXT_BYTES))
+    inputs: Mapping[str, Any] = field(default=EMPTY, converter=as_inputs, validator=json_object(limits.TEXT_BYTES))
     acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -163,7 +166,7 @@ class UpdateTask(Command):
     max_attempts: int | Unset = field(default=UNSET, validator=integer(1, 1000))
     due_at: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
     acceptance: tuple[str, ...] | Unset = field(default=UNSET, converter=as_tuple, validator=_lines)
-    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=an_object, validator=json_object())
+    metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_metadata, validator=json_object())
 
 
 _TEXT_FIELDS = ("title", "intent", "description", "priority", "labels", "queue", "requires", "max_attempts")
@@ -253,7 +256,7 @@ class CompleteTask(HolderCommand):
     evidence: tuple[str, ...] = field(
         default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
     )
-    outputs: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object(limits.TEXT_BYTES))
+    outputs: Mapping[str, Any] = field(default=EMPTY, converter=as_outputs, validator=json_object(limits.TEXT_BYTES))
     then_claim: ClaimTasks | None = field(default=None, validator=_then)
 
 
@@ -316,7 +319,7 @@ class AddRelationship(Command):
     from_task_id: str = field(validator=ident)
     to_task_id: str = field(validator=ident)
     type: str = field(validator=_relation)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
     created_at: int | None = field(default=None, validator=integer(0, optional=True))
     imported: bool = field(default=False, validator=flag)
 
@@ -339,7 +342,7 @@ class AddContext(Command):
     task_id: str = field(validator=ident)
     type: EntryType = field(default="note", validator=one_of(ENTRY_TYPES, Code.INVALID_TYPE))
     content: str = field(validator=text(required=True))
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
     evidence: tuple[str, ...] = field(
         default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
     )
@@ -399,7 +402,7 @@ class ImportTask(Command):
     block_reason: str = field(default="", validator=text())
     outcome: str = field(default="", validator=text())
     acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=an_object, validator=json_object())
+    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
     max_attempts: int = field(default=3, validator=integer(1, 1000))
     created_at: int | None = field(default=None, validator=integer(0, optional=True))
     updated_at: int | None = field(default=None, validator=integer(0, optional=True))

@@ -261,12 +261,24 @@ def as_object(value: Any, name: str = "metadata") -> Any:  # noqa: ANN401 - a va
     return _frozen(value, JSON_DEPTH, name) if isinstance(value, dict | Mapping) else value
 
 
-def _object_of(value: Any, attribute: Any) -> Any:  # noqa: ANN401 - as above
-    return as_object(value, attribute.name)
+def as_settings(value: Any) -> Any:  # noqa: ANN401 - as above
+    """`as_object` for the field of this name, which its refusals say."""
+    return as_object(value, "settings")
 
 
-an_object = attrs.Converter(_object_of, takes_field=True)  # type: ignore[call-overload]  # any value in, any out
-"""`as_object` for a field, whose name its refusals say."""
+def as_inputs(value: Any) -> Any:  # noqa: ANN401 - as above
+    """`as_object` for the field of this name, which its refusals say."""
+    return as_object(value, "inputs")
+
+
+def as_outputs(value: Any) -> Any:  # noqa: ANN401 - as above
+    """`as_object` for the field of this name, which its refusals say."""
+    return as_object(value, "outputs")
+
+
+def as_metadata(value: Any) -> Any:  # noqa: ANN401 - as above
+    """`as_object` for the field of this name, which its refusals say."""
+    return as_object(value, "metadata")
 
 
 def _frozen(value: Any, depth: int, name: str) -> Any:  # noqa: ANN401 - any JSON value
