@@ -1,0 +1,252 @@
+"""A seeded team that does everything at random, rightly and wrongly: histories for the tests of the fold."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, TypeVar, get_args
+
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import RELATION_TYPES, EntryType, Priority, Relationship, Reply, Status
+from tests.core.harness import Held, Team, seconds
+
+T = TypeVar("T")
+ANY_PRIORITY: tuple[Priority, ...] = get_args(Priority)
+ANY_ENTRY: tuple[EntryType, ...] = get_args(EntryType)
+ANY_STATUS: tuple[Status, ...] = get_args(Status)
+AGENTS = ("ada", "bob", "eve", "zoe")
+QUEUES = ("build", "default", "docs")
+SKILLS = ("gpu", "python")
+TEXTS = ("", "x", "déjà vu", "→ 😀", 'quo"te\\', "line\nbreak")
+
+
+class Chaos:
+    """Makes commands; remembers just enough of the answers to ask for what exists, and for what no longer does."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.tasks: list[str] = ["tkt-nowhere"]
+        self.held: list[Held] = []
+        self.entries: list[str] = ["ctx-nowhere"]
+        self.items: list[tuple[str, str]] = [("tkt-nowhere", "prg-nowhere")]
+        self.edges: list[Relationship] = []
+        self.keys: list[c.Command] = []
+        self.made = 0
+        self.refusals: Counter[str] = Counter()
+
+    # -- choices ---------------------------------------------------------------------------------------
+
+    def one(self, choices: Sequence[T]) -> T:
+        return self.random.choice(choices)
+
+    def some(self, choices: Sequence[T], most: int = 3) -> tuple[T, ...]:
+        return tuple(self.random.sample(list(choices), min(len(choices), self.random.randint(0, most))))
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def task(self) -> str:
+        """A task, more often a late one."""
+        return self.tasks[-1 - int(len(self.tasks) * self.random.random() ** 2)]
+
+    def text(self) -> str:
+        return self.one(TEXTS)
+
+    def json(self) -> dict[str, Any]:
+        value = self.one((1, -0.5, None, True, "ü", [1, {"k": []}], {"a": {"b": 2}}, 2**53 + 1))
+        return {self.one(("k", "é", "z")): value} if self.chance(0.6) else {}
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def command(self, now: int) -> c.Command:
+        """The next thing that somebody wants."""
+        if self.keys and self.chance(0.05):
+            return self.one(self.keys)
+        make = self.one(self._makers())
+        command = make(now)
+        if command.idempotency_key is not None:
+            self.keys.append(command)
+        return command
+
+    def _makers(self) -> list[Callable[[int], c.Command]]:
+        return [
+            *[self.create] * 6,
+            *[self.claim] * 5,
+            *[self.end] * 8,
+            *[self.relate] * 4,
+            *[self.note] * 4,
+            *[self.move] * 4,
+            self.settle,
+            self.update,
+            self.take_over,
+        ]
+
+    def head(self) -> dict[str, Any]:
+        """What every command carries."""
+        self.made += 1
+        fields: dict[str, Any] = {"actor": self.one(AGENTS)}
+        if self.chance(0.15):
+            fields["idempotency_key"] = f"key-{self.made}"
+        if self.chance(0.1):
+            fields |= {"correlation_id": "cor", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+        return fields
+
+    def create(self, now: int) -> c.Command:
+        return c.CreateTask(
+            **self.head(),
+            title=f"task {self.made}",
+            intent=self.text(),
+            priority=self.one(ANY_PRIORITY),
+            queue=self.one(QUEUES),
+            labels=self.some(("a", "b")),
+            requires=self.some(SKILLS, 1) if self.chance(0.3) else (),
+            parent_id=self.task() if self.chance(0.25) else None,
+            blocked_by=self.some(self.tasks[-8:]) if self.chance(0.25) else (),
+            ready_at=now + seconds(self.random.randint(0, 90)) if self.chance(0.2) else None,
+            max_attempts=self.random.randint(1, 3),
+            metadata=self.json(),
+        )
+
+    def take_over(self, _now: int) -> c.Command:
+        status = self.one(ANY_STATUS)
+        outcome = self.text()
+        name = self.one((f"old-{self.made}", self.task()))
+        return c.ImportTask(**self.head(), task_id=name, title="old", status=status, outcome=outcome, created_at=7)
+
+    def update(self, _now: int) -> c.Command:
+        fields: dict[str, Any] = {
+            "title": f"title {self.made}",
+            "priority": self.one(ANY_PRIORITY),
+            "queue": self.one(QUEUES),
+            "requires": self.some(SKILLS, 1),
+            "metadata": self.json(),
+            "due_at": self.one((None, 5)),
+            "max_attempts": self.random.randint(1, 4),
+        }
+        names = self.some(sorted(fields)) or ("title",)
+        version = self.random.randint(1, 5) if self.chance(0.3) else None
+        chosen = {name: fields[name] for name in names}
+        return c.UpdateTask(**self.head(), **chosen, task_id=self.task(), expected_version=version)
+
+    def claim(self, _now: int) -> c.Command:
+        agent = self.one(AGENTS)
+        fields = {**self.head(), "actor": agent, "agent": agent}
+        capabilities = self.some(SKILLS, 2) if self.chance(0.4) else None
+        if self.chance(0.25):
+            by_name = c.ResumeTask if self.chance(0.5) else c.StartTask
+            return by_name(**fields, task_id=self.task(), capabilities=capabilities)
+        queues = self.some(QUEUES) or None if self.chance(0.2) else None
+        n = self.random.randint(1, 4)
+        kind = c.ExplainClaim if self.chance(0.1) else c.ClaimTasks
+        return kind(**fields, n=n, queues=queues, capabilities=capabilities)
+
+    def end(self, _now: int) -> c.Command:
+        if not self.held:
+            return c.CancelTask(**self.head(), task_id=self.task())
+        # Late ones are more often still true; all are kept, so that zombies write too.
+        held = self.held[-1 - int(len(self.held) * self.random.random() ** 4)]
+        fields = {**self.head(), "actor": held.agent, "task_id": held.task.id, "token": held.token}
+        then = c.ClaimTasks(agent=held.agent) if self.chance(0.3) else None
+        choice = self.random.randint(0, 9)
+        if choice <= 3:
+            evidence = ("seen",) if self.chance(0.8) else ()
+            return c.CompleteTask(
+                **fields, evidence=evidence, outcome=self.text(), outputs=self.json(), then_claim=then
+            )
+        if choice <= 5:
+            return c.FailTask(**fields, error=self.text(), then_claim=then)
+        if choice == 6:
+            return c.ReleaseTask(**fields, note=self.text(), undelivered=self.chance(0.3), then_claim=then)
+        if choice == 7:
+            return c.RenewLease(**fields, ttl=seconds(self.random.randint(1, 200)))
+        if choice == 8:
+            return c.BlockTask(**fields, reason="stuck", blocked_by=self.some(self.tasks[-5:]))
+        return c.CancelTask(**fields, reason=self.text())
+
+    def move(self, _now: int) -> c.Command:
+        fields = {**self.head(), "task_id": self.task()}
+        choice = self.random.randint(0, 6)
+        if choice <= 3:
+            return c.UnblockTask(**fields, note=self.text())
+        if choice == 4:
+            return c.BlockTask(**fields, reason="aside")
+        if choice == 5:
+            return c.CancelTask(**fields)
+        return c.Sweep(limit=self.random.randint(1, 100))
+
+    def relate(self, _now: int) -> c.Command:
+        fields = {**self.head(), "from_task_id": self.task(), "to_task_id": self.task()}
+        kind = self.one((*RELATION_TYPES, "blocks", "parent_of", "child_of", "blocked_by"))
+        if self.edges and self.chance(0.3):
+            edge = self.one(self.edges)
+            ends = {**fields, "from_task_id": edge.from_task_id, "to_task_id": edge.to_task_id}
+            return c.RemoveRelationship(**ends, type=edge.type)
+        return c.AddRelationship(**fields, type=kind, metadata=self.json(), imported=self.chance(0.1))
+
+    def note(self, _now: int) -> c.Command:
+        fields = self.head()
+        token: str | None = None
+        task_id = self.task()
+        if self.held and self.chance(0.5):
+            held = self.held[-1]
+            task_id, token, fields["actor"] = held.task.id, held.token, held.agent
+        choice = self.random.randint(0, 5)
+        if choice <= 1:
+            kind = self.one(ANY_ENTRY)
+            return c.AddContext(**fields, task_id=task_id, token=token, type=kind, content="said", metadata=self.json())
+        if choice == 2:
+            return c.SupersedeContext(**fields, entry_id=self.one(self.entries), content="better")
+        if choice == 3:
+            return c.AddProgress(**fields, task_id=task_id, token=token, items=("a", "b"), completed=self.chance(0.2))
+        of, item = self.one(self.items)
+        others = [other for task, other in self.items if task == of]
+        return c.CompleteProgress(**fields, task_id=of, token=token, item_ids=(item, *self.some(others)))
+
+    def settle(self, _now: int) -> c.Command:
+        fields = self.head()
+        choice = self.random.randint(0, 3)
+        if choice <= 1:
+            return c.SetQueue(
+                **fields,
+                queue=self.one(QUEUES),
+                weight=self.random.randint(1, 1000),
+                paused=self.chance(0.15),
+                max_in_progress=self.one((None, None, 1, 3)),
+                max_ready=self.one((None, None, None, 6)),
+            )
+        if choice == 2:
+            skills = self.some(SKILLS, 2)
+            most = self.one((None, None, 1, 2))
+            return c.RegisterAgent(**fields, agent_id=self.one(AGENTS), capabilities=skills, max_leases=most)
+        retry = self.one(("at_once", {"name": "exponential", "base": 2}))
+        settings = {"retry": retry, "incomplete_children": self.one(("warn", "refuse"))}
+        return c.UpdateProject(**fields, settings=settings)
+
+    # -- answers ---------------------------------------------------------------------------------------
+
+    def learn(self, team: Team, result: Reply | ArbeitError) -> None:
+        """Remember what an answer names."""
+        if isinstance(result, ArbeitError):
+            assert result.code is not Code.INTERNAL, result.__cause__
+            self.refusals[result.code] += 1
+            return
+        if result.task is not None and result.task.id not in self.tasks:
+            self.tasks.append(result.task.id)
+        if result.relationship is not None:
+            self.edges.append(result.relationship)
+        self.held.extend(team.held(grant) for grant in result.grants)
+        self.entries.extend(entry.id for entry in result.entries)
+        self.items.extend((item.task_id, item.id) for item in result.items)
+
+
+def run(team: Team, chaos: Chaos, steps: int) -> list[Reply]:
+    """So many steps of one command each, while time passes; the replies."""
+    replies: list[Reply] = []
+    for _ in range(steps):
+        (result,) = team.do_all(chaos.command(team.now))
+        chaos.learn(team, result)
+        if isinstance(result, Reply):
+            replies.append(result)
+        if chaos.chance(0.3):
+            team.tick(chaos.random.choice((0.001, 0.7, 3, 20, 70)))
+    return replies

@@ -1,0 +1,254 @@
+"""A team on the pure core: one project in memory on a virtual clock, driven by commands."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import attrs
+import pytest
+from hypothesis import settings
+
+from arbeit import sync
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.events import Fact
+from arbeit.core.leases import token_for
+from arbeit.core.model import SECOND, Event, Grant, Lease, Relationship, Reply, Run, Task
+from arbeit.testing.clock import VirtualClock
+from arbeit.wire import fact_of
+
+KEY = b"0" * 32
+PROJECT = "demo"
+
+F = TypeVar("F", bound=Fact)
+T = TypeVar("T")
+
+
+def examples(count: int) -> settings:
+    """How many examples a property gets; the same ones each time, however slow the machine."""
+    return settings(max_examples=count, deadline=None, derandomize=True, database=None)
+
+
+@attrs.frozen
+class Held:
+    """A grant and the token that proves it."""
+
+    task: Task
+    lease: Lease
+    run: Run
+    token: str
+
+    @property
+    def agent(self) -> str:
+        return self.lease.agent_id
+
+    def proof(self) -> dict[str, str]:
+        """What a write of the holder carries."""
+        return {"actor": self.agent, "task_id": self.task.id, "token": self.token}
+
+
+class Team:
+    """One project, spoken to in commands."""
+
+    def __init__(self, hub: sync.Hub, clock: VirtualClock, settings: Mapping[str, Any]) -> None:
+        self.hub = hub
+        self.clock = clock
+        self.project = hub.project(PROJECT, create=True, settings=settings)
+        self.kernel = hub._session.kernel
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def do(self, command: c.Command) -> Reply:
+        return self.project.execute(command)
+
+    def do_all(self, *commands: c.Command) -> list[Reply | ArbeitError]:
+        return self.project.execute_many(commands)
+
+    def refused(self, command: c.Command, code: Code) -> ArbeitError:
+        """Send a command that must be refused with this code, with a way out, and without a trace."""
+        before = self.head()
+        with pytest.raises(ArbeitError) as caught:
+            self.do(command)
+        error = caught.value
+        assert error.code is code, str(error)
+        assert error.suggestions, f"{error.code} of {command.operation} suggests nothing: {error.message}"
+        assert self.head() == before
+        return error
+
+    def create(self, title: str = "Work", **fields: object) -> Task:
+        return task_of(self.do(make(c.CreateTask, title=title, **fields)))
+
+    def claim(self, agent: str = "ada", **fields: object) -> Held | None:
+        """Claim one task."""
+        grants = self.claim_many(agent, 1, **fields)
+        return grants[0] if grants else None
+
+    def claim_many(self, agent: str, n: int, **fields: object) -> list[Held]:
+        reply = self.do(make(c.ClaimTasks, actor=agent, agent=agent, n=n, **fields))
+        return [self.held(grant) for grant in reply.grants]
+
+    def start(self, task: Task | str, agent: str = "ada", **fields: object) -> Held:
+        """Claim a task by name."""
+        reply = self.do(make(c.StartTask, actor=agent, agent=agent, task_id=id_of(task), **fields))
+        return self.held(reply.grants[0])
+
+    def held(self, grant: Grant) -> Held:
+        return Held(grant.task, grant.lease, grant.run, token_for(KEY, PROJECT, grant.lease))
+
+    def complete(self, held: Held, **fields: object) -> Reply:
+        return self.do(make(c.CompleteTask, **held.proof(), **{"evidence": ("it works",), **fields}))
+
+    def fail(self, held: Held, **fields: object) -> Reply:
+        return self.do(make(c.FailTask, **held.proof(), **fields))
+
+    def release(self, held: Held, **fields: object) -> Reply:
+        return self.do(make(c.ReleaseTask, **held.proof(), **fields))
+
+    def relate(self, start: Task | str, kind: str, end: Task | str, **fields: object) -> Reply:
+        ends = {"from_task_id": id_of(start), "to_task_id": id_of(end)}
+        return self.do(make(c.AddRelationship, **ends, type=kind, **fields))
+
+    def finish(self, task: Task | str, agent: str = "ada") -> Task:
+        """Start and complete a task."""
+        return task_of(self.complete(self.start(task, agent)))
+
+    def tick(self, seconds: float) -> None:
+        self.clock.tick(seconds)
+
+    def sweep(self) -> None:
+        """Let the engine see to what is due."""
+        self.do(c.Sweep())
+
+    # -- looks -----------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        return self.clock.now()
+
+    def task(self, task: Task | str) -> Task:
+        return self.project.get(id_of(task)).task
+
+    def rows(self) -> dict[str, dict[Any, Any]]:
+        return self.kernel.store.rows(PROJECT)
+
+    def head(self) -> object:
+        return self.rows()["head"][PROJECT]
+
+    def events(self, task: Task | str | None = None) -> list[Event]:
+        task_id = None if task is None else id_of(task)
+        return self.project.history(task_id=task_id, limit=1_000_000)
+
+    def facts(self, kind: type[F], task: Task | str | None = None) -> list[F]:
+        """What happened of one kind, oldest first."""
+        facts = (fact_of(event) for event in self.events(task))
+        return [fact for fact in facts if isinstance(fact, kind)]
+
+    def tags(self, after: int = 0) -> list[str]:
+        """The types of the events beyond a position."""
+        return [event.type for event in self.events() if event.position > after]
+
+    def last(self) -> int:
+        """The position of the last event."""
+        return self.events()[-1].position
+
+    def sound(self) -> bool:
+        """Whether the log proves every stored row."""
+        return self.project.verify().ok
+
+    def forget_view(self) -> None:
+        """Have the next batch load what it needs, as after a restart."""
+        self.kernel.drop_view(PROJECT)
+
+
+@contextmanager
+def team(
+    *, seed: int = 0, settings: Mapping[str, Any] | None = None, policies: Mapping[str, Any] | None = None
+) -> Iterator[Team]:
+    """An open team; property tests open one for each example."""
+    clock = VirtualClock(seed)
+    with sync.open("memory://", clock=clock, key=KEY, policies=policies) as hub:
+        yield Team(hub, clock, settings or {})
+
+
+def outcome(call: Callable[[], T]) -> T | ArbeitError:
+    """What a call returns, or our error that it raises."""
+    try:
+        return call()
+    except ArbeitError as error:
+        return error
+
+
+def id_of(task: Task | str) -> str:
+    return task if isinstance(task, str) else task.id
+
+
+def task_of(reply: Reply) -> Task:
+    assert reply.task is not None
+    return reply.task
+
+
+def edge_of(reply: Reply) -> Relationship:
+    assert reply.relationship is not None
+    return reply.relationship
+
+
+def commands_with(*names: str) -> list[type[c.Command]]:
+    """The commands that can be sent and have all of these fields."""
+    return [command for command in sendable() if set(names) <= {attribute.name for attribute in attrs.fields(command)}]
+
+
+def sendable() -> list[type[c.Command]]:
+    """Every command class that can be sent, by name."""
+    found = [kind for kind in vars(c).values() if isinstance(kind, type) and issubclass(kind, c.Command)]
+    return sorted((kind for kind in found if kind.operation), key=lambda kind: kind.__name__)
+
+
+def seconds(count: float) -> int:
+    """Seconds in microseconds."""
+    return round(count * SECOND)
+
+
+def ends_before(edges: Sequence[Relationship]) -> dict[str, set[str]]:
+    """Which tasks wait for each task directly, by the two kinds of edges that hold work back."""
+    later: dict[str, set[str]] = {}
+    for edge in edges:
+        if edge.type == "blocks":
+            later.setdefault(edge.from_task_id, set()).add(edge.to_task_id)
+        elif edge.type == "parent_of":
+            later.setdefault(edge.to_task_id, set()).add(edge.from_task_id)
+    return later
+
+
+MINIMAL: Mapping[type[c.Command], Mapping[str, Any]] = {
+    c.CreateProject: {"key": PROJECT},
+    c.UpdateProject: {},
+    c.SetQueue: {"queue": "build"},
+    c.RegisterAgent: {"agent_id": "ada"},
+    c.CreateTask: {"title": "Work"},
+    c.UpdateTask: {"task_id": "tkt-1"},
+    c.ImportTask: {"task_id": "tkt-1", "title": "Work"},
+    c.ClaimTasks: {"agent": "ada"},
+    c.ExplainClaim: {"agent": "ada"},
+    c.StartTask: {"task_id": "tkt-1", "agent": "ada"},
+    c.ResumeTask: {"task_id": "tkt-1", "agent": "ada"},
+    c.RenewLease: {"task_id": "tkt-1", "token": "f" * 32},
+    c.ReleaseTask: {"task_id": "tkt-1", "token": "f" * 32},
+    c.CompleteTask: {"task_id": "tkt-1", "token": "f" * 32},
+    c.FailTask: {"task_id": "tkt-1", "token": "f" * 32},
+    c.CancelTask: {"task_id": "tkt-1"},
+    c.BlockTask: {"task_id": "tkt-1", "reason": "stuck"},
+    c.UnblockTask: {"task_id": "tkt-1"},
+    c.Sweep: {},
+    c.AddRelationship: {"from_task_id": "tkt-1", "to_task_id": "tkt-2", "type": "blocks"},
+    c.RemoveRelationship: {"from_task_id": "tkt-1", "to_task_id": "tkt-2", "type": "blocks"},
+    c.AddContext: {"task_id": "tkt-1", "content": "learned"},
+    c.SupersedeContext: {"entry_id": "ctx-1", "content": "better"},
+    c.AddProgress: {"task_id": "tkt-1", "items": ("step",)},
+    c.CompleteProgress: {"task_id": "tkt-1", "item_ids": ("prg-1",)},
+}
+"""What each command takes at least."""
+
+
+def make(kind: type[c.Command], **fields: Any) -> c.Command:  # noqa: ANN401 - wrong ones too
+    """A command of a kind with what it takes at least, and these fields."""
+    return kind(**{**MINIMAL[kind], **fields})
