@@ -41,7 +41,7 @@ def test_each_task_is_claimed_once_and_no_process_starves(tmp_path: Path) -> Non
 
     with sync.open(f"sqlite:///{path}") as hub:
         project = hub.project("load")
-        events = []
+        events: list[arbeit.Event] = []
         while page := project.history(after=len(events), limit=5_000):
             events += page
         claimed = Counter(event.task_id for event in events if event.type == "task_claimed")
