@@ -145,6 +145,13 @@ class OutcomeUnknown(ArbeitError):  # noqa: N818 - it says what happened; Arbeit
         super().__init__(Code.STORE_UNAVAILABLE, message, retryable=True)
 
 
+class RowRefused(ArbeitError):  # noqa: N818 - as above
+    """A store found a new row's key taken, or could not keep a value; nothing of its transaction was written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.INTERNAL, message, retryable=True)
+
+
 ReadsOf = Callable[[Head | None], Reads]
 Decide = Callable[[Rows], Changes | Reads]
 

@@ -26,7 +26,7 @@ from arbeit.core.limits import Unset
 from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
 from arbeit.core.policy import EVERYTHING, Policies, Scope
 from arbeit.core.view import View
-from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query
+from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
 from arbeit.wire import WIRE, fact_of, read_reply
 
 _VIEWS = 256
@@ -122,13 +122,20 @@ class Kernel:
         """Forget what is cached of a project: its transaction did not end as it should."""
         self._views.pop(project, None)
 
-    def sweep_before(self, project: str, commands: Sequence[c.Command]) -> c.Sweep | None:
-        """The sweep that a batch begins with: where something is granted, or none ran for a while."""
+    def swept_batch(self, project: str, commands: Sequence[c.Command]) -> Batch:
+        """A batch with a sweep in it where something is granted, or where none ran for a while.
+
+        The sweep comes after what is more urgent: a late holder may still finish in the same batch.
+        """
         now = self.clock.now()
         if not any(map(grants, commands)) and now - self._swept.get(project, 0) < _SWEEP_EVERY:
-            return None
+            return self.batch(project, commands)
         self._swept[project] = now
-        return c.Sweep(actor=SWEEP_ACTOR)
+        sweep = c.Sweep(actor=SWEEP_ACTOR)
+        at = next((n for n, command in enumerate(commands) if command.urgency > sweep.urgency), len(commands))
+        batch = self.batch(project, [*commands[:at], sweep, *commands[at:]])
+        batch.extra = at
+        return batch
 
     def _environment(self, now: int, project: Project | None, claims: int) -> Env:
         clock = self.clock
@@ -290,32 +297,38 @@ class BlockingSession:
 
     def _commit(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
         with self._lock:
-            sweep = self.kernel.sweep_before(project, commands)
-            outcomes = self._transact(project, [*([sweep] if sweep is not None else []), *commands])
+            outcomes = self._transact(project, commands)
         with self._committed:
             self._commits += 1
             self._committed.notify_all()
-        return outcomes[-len(commands) :]
+        return outcomes
 
-    def _transact(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
-        batch = self.kernel.batch(project, commands)
+    def _transact(
+        self, project: str, commands: Sequence[c.Command], *, again: bool = True
+    ) -> Sequence[Outcome | Exception]:
+        batch = self.kernel.swept_batch(project, commands)
         try:
             result = self._store.transact([Job(project, batch.reads, batch.decide)])[0]
         except OutcomeUnknown as error:
             self.kernel.drop_view(project)
-            return self._resolve(project, batch, error)
+            return self._resolve(project, commands, batch, error)
         except BaseException:
             self.kernel.drop_view(project)
             raise
         if not isinstance(result, Exception):
-            return batch.outcomes
+            return batch.answers
         self.kernel.drop_view(project)
+        if len(commands) == 1 and isinstance(result, RowRefused) and again:
+            # A fresh id that was taken (once in many millions): with other ids it will do.
+            return self._transact(project, commands, again=False)
         if len(commands) == 1:
             return [result]
         # One of them spoiled the batch: alone, each succeeds or fails for itself.
         return [outcome for command in commands for outcome in self._transact(project, [command])]
 
-    def _resolve(self, project: str, batch: Batch, error: ArbeitError) -> Sequence[Outcome | Exception]:
+    def _resolve(
+        self, project: str, commands: Sequence[c.Command], batch: Batch, error: ArbeitError
+    ) -> Sequence[Outcome | Exception]:
         """Find out under the lock whether a batch was committed; run it again if not."""
         for attempt in range(_RESOLVE_TRIES):
             probe = self.kernel.batch(project, ())
@@ -326,9 +339,9 @@ class BlockingSession:
                 time.sleep(jitter(POLL * 2**attempt))
                 continue
             if self.kernel.committed(batch, probe.view.head.position, batch.last_event):
-                return batch.outcomes
-            return self._transact(project, batch.commands)
-        return [error] * len(batch.commands)
+                return batch.answers
+            return self._transact(project, commands)
+        return [error] * len(commands)
 
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""

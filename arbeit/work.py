@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _UNFINISHED = "left without an outcome"
 
 
+def storable(text: str) -> str:
+    """Any text made fit to be stored: what no store can keep is escaped, and 4 KiB are enough."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:4096]
+
+
 class Work(Held):
     """One claimed task. Every write carries the lease's token, so a holder that lost it changes nothing.
 
@@ -107,7 +112,7 @@ class Work(Held):
             if error is None:
                 await self.release(_UNFINISHED)
             elif isinstance(error, Exception):
-                await self.fail(f"{type(error).__name__}: {error}"[:4096])
+                await self.fail(storable(f"{type(error).__name__}: {error}"))
             else:
                 # Cancelled or interrupted: the work did not fail, its worker was stopped.
                 await self.release(f"stopped by {type(error).__name__}")

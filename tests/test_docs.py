@@ -17,7 +17,7 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 def programs() -> list[object]:
-    found = []
+    found: list[object] = []
     for page in PAGES:
         blocks = _PYTHON.findall(page.read_text())
         if blocks:

@@ -30,7 +30,7 @@ from arbeit.core.model import (
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
 from arbeit.core.view import Reads, Rows
-from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, relations
+from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, RowRefused, relations
 
 
 class MemoryStore:
@@ -298,7 +298,10 @@ class _Tables:
     # -- saving ----------------------------------------------------------------------------------------
 
     def save(self, changes: Changes) -> None:
-        """Write all of it; nothing here can fail half-way."""
+        """Write all of it, or nothing where a new row's key is taken."""
+        for kind, entities in changes.new.items():
+            if kind != "project":
+                self._refuse_taken(kind, entities)
         for kind, entities in (*changes.new.items(), *changes.changed.items()):
             if kind == "project":
                 self.project = entities[0]
@@ -324,17 +327,19 @@ class _Tables:
             before = changes.forget_receipts_before
             self.receipts = {key: kept for key, kept in self.receipts.items() if kept.at >= before}
 
+    def _refuse_taken(self, kind: str, entities: Iterable[Any]) -> None:
+        table = self.by_kind[kind]
+        for entity in entities:
+            if _key(kind, entity) in table:
+                raise RowRefused(f"the store refused a row (there is a {kind} {_key(kind, entity)} already)")
+
     def _put(self, kind: str, entities: Iterable[Any], position: int) -> None:
         table = self.by_kind[kind]
         for entity in entities:
-            if kind == "queue":
-                key = entity.name
-                self._touched[kind, key] = position
-            elif kind == "group":
-                key = entity.key
+            key = _key(kind, entity)
+            if kind in {"queue", "group"}:
                 self._touched[kind, key] = position
             else:
-                key = entity.id
                 self._index(kind, entity, table.get(key))
             table[key] = entity
 
@@ -387,6 +392,10 @@ class _Tables:
         }
         rows = {name: made[name]() for name in made if name in include}
         return Parts(task, **rows, **relations(task, edges, visible, include))
+
+
+def _key(kind: str, entity: Any) -> Any:  # noqa: ANN401 - one entity of any kind
+    return entity.name if kind == "queue" else entity.key if kind == "group" else entity.id
 
 
 def _first(heap: list[Any], n: int, valid: Any) -> list[Any]:  # noqa: ANN401 - a predicate over entries

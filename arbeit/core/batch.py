@@ -110,6 +110,11 @@ class Batch:
         self._project: Project | None = None
 
     @property
+    def answers(self) -> list[Outcome]:
+        """The outcomes for callers: without that of the engine's own command."""
+        return [outcome for at, outcome in enumerate(self.outcomes) if at != self.extra]
+
+    @property
     def last_event(self) -> Event | None:
         """The last event this batch would append: if the log has it, the log has all of the batch."""
         return self._events[-1] if self._events else None

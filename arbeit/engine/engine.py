@@ -19,14 +19,14 @@ from arbeit import audit
 from arbeit.audit import Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, Outcome, arrange, fill
+from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Explanation, Lease, Project, Reply
 from arbeit.core.model import Event as Recorded
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
-from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query
+from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
 from arbeit.session import POLL, RECEIPTS_KEPT, Held, Kernel, jitter, raised, scoped
 
 T = TypeVar("T")
@@ -240,18 +240,15 @@ class Engine:
                 self._deliver(project, pendings, batch, result)
 
     def _batch(self, project: str, pendings: Sequence[Pending]) -> Batch:
-        commands = [pending.command for pending in pendings]
-        sweep = self.kernel.sweep_before(project, commands)
-        if sweep is None:
-            return self.kernel.batch(project, commands)
-        # After what is more urgent than itself: a late holder may still finish in the same batch.
-        at = next((n for n, command in enumerate(commands) if command.urgency > sweep.urgency), len(commands))
-        batch = self.kernel.batch(project, [*commands[:at], sweep, *commands[at:]])
-        batch.extra = at
-        return batch
+        return self.kernel.swept_batch(project, [pending.command for pending in pendings])
 
     async def _one_by_one(self, project: str, pendings: list[Pending], error: Exception) -> None:
         """One command spoiled the batch: alone, each succeeds or fails for itself."""
+        if len(pendings) == 1 and isinstance(error, RowRefused) and not pendings[0].repeated:
+            # A fresh id that was taken (once in many millions): with other ids it will do.
+            pendings[0].repeated = True
+            await self._commit([(project, pendings)])
+            return
         if len(pendings) == 1:
             if not isinstance(error, ArbeitError):
                 log.error("%s failed in project %s", pendings[0].command.operation, project, exc_info=error)
@@ -284,10 +281,7 @@ class Engine:
         self._deliver_all(project, pendings, error)
 
     def _deliver(self, project: str, pendings: Sequence[Pending], batch: Batch, changes: Changes) -> None:
-        outcomes: list[Outcome] = list(batch.outcomes)
-        if batch.extra is not None:
-            del outcomes[batch.extra]
-        for pending, outcome in zip(pendings, outcomes, strict=True):
+        for pending, outcome in zip(pendings, batch.answers, strict=True):
             self._finish(project, pending, self.kernel.settle(outcome))
         if changes.events:
             if project in self._waiters:

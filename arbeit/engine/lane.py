@@ -22,6 +22,7 @@ class Pending:
     then: Callable[[Reply | ArbeitError], None] | None = None
     result: Reply | ArbeitError | None = None
     abandoned: bool = False
+    repeated: bool = False
 
 
 @define(eq=False)

@@ -129,7 +129,7 @@ def test_served_work_per_weight_of_two_queues_differs_by_at_most_one_service_of_
         assert balance.widest <= balance.bound
 
 
-@examples(60)
+@examples(40)
 @given(WEIGHTS, st.integers(200, 3000))
 def test_no_queue_waits_longer_than_the_others_weights_allow(chosen: list[int], picks: int) -> None:
     weights = dict(zip("abcdefghijkl", chosen, strict=False))
@@ -338,7 +338,7 @@ LINE_STEPS = st.lists(
 )
 
 
-@examples(300)
+@examples(150)
 @given(LINE_STEPS)
 def test_the_line_is_the_least_of_tag_or_virtual_time_then_name(steps: list[tuple[str, str, int]]) -> None:
     line, tags, time = Line(), dict[str, int](), 0
@@ -357,7 +357,7 @@ def test_the_line_is_the_least_of_tag_or_virtual_time_then_name(steps: list[tupl
             assert line.upcoming(time, n) == expected[:n]
 
 
-@examples(300)
+@examples(150)
 @given(
     st.sets(st.integers(0, 40), max_size=25),
     st.integers(1, 8),
@@ -502,7 +502,7 @@ class Both:
             self.real.virtual_time = self.naive.time = pick.virtual_time
 
 
-@examples(150)
+@examples(70)
 @given(STEPS)
 def test_a_pick_and_its_explanation_are_what_a_naive_scheduler_says(
     steps: list[tuple[str, str, str, int]],
@@ -642,7 +642,7 @@ ARRIVALS = st.lists(
 )
 
 
-@examples(60)
+@examples(40)
 @given(ARRIVALS)
 def test_a_task_is_overtaken_only_within_the_difference_of_head_starts(
     steps: list[tuple[str, str, int]],

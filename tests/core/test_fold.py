@@ -1,10 +1,12 @@
 """State is a fold of events: whatever happens, the log gives the stored rows, and says so of itself."""
 
+import copy
 import json
+import pickle
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
@@ -18,12 +20,15 @@ from arbeit.core import evolve, model
 from arbeit.core.batch import header_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.leases import token_for
+from arbeit.core.limits import UNSET
 from arbeit.core.model import EMPTY, ZERO_HASH, Event, Frozen, Reply, freeze
 from arbeit.core.record import builder, change
 from arbeit.wire import WIRE, canonical, changed_fields, check_hashes, fact_of, micros, read_reply, rfc3339, utc
 from tests.core import harness
 from tests.core.chaos import Chaos, run
-from tests.core.harness import KEY, PROJECT, Team, examples
+from tests.core.harness import KEY, PROJECT, Team, examples, seconds
+
+T = TypeVar("T")
 
 STEPS = 250
 SEEDS = range(8)
@@ -158,6 +163,17 @@ def test_positions_have_no_gaps_and_time_never_runs_backwards(seed: int) -> None
         assert len({event.id for event in events}) == len(events)
 
 
+def test_a_clock_that_runs_backwards_is_not_followed(team: Team) -> None:
+    first = team.create("first")
+    team.tick(-3600)
+    second = team.create("second")
+    assert second.created_at == first.created_at
+    held = team.start(first, ttl=seconds(60))
+    assert held.lease.expires_at == first.created_at + seconds(60)
+    assert [event.at for event in team.events()] == sorted(event.at for event in team.events())
+    assert team.sound()
+
+
 @each_seed
 def test_exactly_one_escalation_follows_each_exhaustion(seed: int) -> None:
     with harness.team(seed=seed) as team:
@@ -197,35 +213,50 @@ def test_a_replay_up_to_any_position_is_the_state_at_that_time(seed: int) -> Non
 # --- the same history, however it was run -------------------------------------------------------------------
 
 
-def script(seed: int, steps: int) -> list[c.Command]:
-    """Commands as one team sent them one by one; another, with the same clock, gets the same answers."""
+def script(seed: int, steps: int, size: int) -> list[tuple[list[c.Command], int]]:
+    """Commands as one team sent them one by one, and how many seconds passed after so many of them.
+
+    Another team with the same clock gets the same answers. What falls due meanwhile is seen to at once, as a sweep
+    may stand at different places in batches that were cut differently.
+    """
+    batches: list[tuple[list[c.Command], int]] = []
     with harness.team(seed=seed) as team:
-        chaos, sent = Chaos(seed), []
-        for _ in range(steps):
-            command = chaos.command(team.now)
-            sent.append(command)
-            (result,) = team.do_all(command)
-            chaos.learn(team, result)
-        return sent
+        chaos = Chaos(seed)
+        for _ in range(steps // size):
+            sent = []
+            for _ in range(size):
+                command = chaos.command(team.now)
+                sent.append(command)
+                (result,) = team.do_all(command)
+                chaos.learn(team, result)
+            batches.append((sent, chaos.one((0, 1, 5, 70))))
+            wait_and_sweep(team, batches[-1][1])
+    return batches
+
+
+def wait_and_sweep(team: Team, wait: int) -> None:
+    team.tick(wait)
+    team.sweep()
 
 
 def logged(team: Team) -> list[tuple[str, str, str | None]]:
     return [(event.type, event.data, event.task_id) for event in team.events()]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("size", [2, 7, 60])
 def test_batches_and_caches_leave_no_trace_in_the_log(seed: int, size: int) -> None:
     """One command a transaction, many in one, and with nothing cached: the same history and the same head."""
-    commands = script(seed, 120)
     with harness.team(seed=seed) as plain, harness.team(seed=seed) as batched, harness.team(seed=seed) as cold:
-        for command in commands:
-            plain.do_all(command)
-            cold.forget_view()
-            cold.do_all(command)
-        for at in range(0, len(commands), size):
+        for commands, wait in script(seed, 120, size):
+            for command in commands:
+                plain.do_all(command)
+                cold.forget_view()
+                cold.do_all(command)
             batched.forget_view()
-            batched.do_all(*commands[at : at + size])
+            batched.do_all(*commands)
+            for team in (plain, batched, cold):
+                wait_and_sweep(team, wait)
         assert logged(cold) == logged(plain)
         assert logged(batched) == logged(plain)
         assert cold.head() == plain.head() == batched.head()
@@ -292,6 +323,24 @@ def test_entities_cannot_be_changed(team: Team) -> None:
             setattr(entity, name, "other")
 
 
+def pickled(value: T) -> T:
+    back: T = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
+    return back
+
+
+def test_values_survive_copying_and_pickling(team: Team) -> None:
+    task = team.create(metadata={"k": {"deep": [1, {"k": 1}]}})
+    error = team.refused(c.UpdateTask(task_id="tkt-nowhere"), Code.TASK_NOT_FOUND)
+    for value in (task, task.metadata, EMPTY, UNSET, team.events()[0]):
+        assert pickled(value) == value
+        assert copy.deepcopy(value) == copy.copy(value) == value
+    assert pickled(UNSET) is UNSET
+    assert type(pickled(task).metadata) is Frozen
+    again = pickled(error)
+    assert (str(again), again.code, again.data, again.retryable) == (str(error), error.code, error.data, False)
+    assert str(error).splitlines()[1:] == [f"  - {hint}" for hint in error.suggestions]
+
+
 ENTITIES = [kind for kind in vars(model).values() if isinstance(kind, type) and attrs.has(kind)]
 
 
@@ -350,7 +399,7 @@ def event_of(fact: e.Fact) -> Event:
     return Event(PROJECT, 1, fact.tag, fact.version, 0, "ada", data, digest, ZERO_HASH, "", task_id, None, run_id)
 
 
-@examples(400)
+@examples(200)
 @given(a_fact())
 def test_every_fact_reads_back_from_its_event_as_it_was(fact: e.Fact) -> None:
     event = event_of(fact)
@@ -382,9 +431,10 @@ def test_what_a_newer_arbeit_wrote_is_said_so(team: Team) -> None:
 def test_every_reply_reads_back_as_it_was(seed: int) -> None:
     with harness.team(seed=seed) as team:
         for reply in history(seed, team):
-            text = WIRE.reply(reply)
-            assert read_reply(text) == reply
-            assert WIRE.reply(read_reply(text)) == text
+            if reply.explanation is None:  # they have a test of their own, below
+                text = WIRE.reply(reply)
+                assert read_reply(text) == reply
+                assert WIRE.reply(read_reply(text)) == text
 
 
 def test_an_explanation_reads_back_as_it_was(team: Team) -> None:
@@ -407,7 +457,7 @@ def test_every_event_is_written_in_canonical_json(seed: int) -> None:
             assert WIRE.data(fact_of(event)) == event.data
 
 
-@examples(200)
+@examples(100)
 @given(JSON)
 def test_canonical_json_depends_on_the_value_alone(value: object) -> None:
     if isinstance(value, dict):
@@ -421,7 +471,7 @@ def test_times_are_written_as_rfc_3339() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
 
 
-@examples(200)
+@examples(100)
 @given(st.integers(-(2**55), 2**57))
 def test_times_survive_being_datetimes_to_the_microsecond(at: int) -> None:
     assert micros(utc(at)) == at

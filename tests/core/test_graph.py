@@ -233,7 +233,7 @@ INSERTIONS = st.lists(
 )
 
 
-@examples(80)
+@examples(50)
 @given(INSERTIONS, st.booleans())
 def test_no_order_of_insertions_makes_a_cycle_and_every_refusal_shows_a_real_path(
     wanted: list[tuple[int, int, str]], cold: bool
@@ -264,7 +264,7 @@ def try_to_add(team: Team, command: c.AddRelationship) -> None:
             assert_justified(result, later, {earlier}, before)
 
 
-@examples(60)
+@examples(40)
 @given(
     st.lists(
         st.tuples(st.none() | st.integers(0, 9), st.sets(st.integers(0, 9), max_size=3)),

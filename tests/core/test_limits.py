@@ -431,7 +431,7 @@ def wild(draw: st.DrawFn) -> tuple[type[c.Command], dict[str, Any]]:
     return kind, draw(st.dictionaries(st.sampled_from(names), ANY_VALUE, min_size=1, max_size=3))
 
 
-@examples(600)
+@examples(300)
 @given(wild())
 def test_making_a_command_raises_our_error_or_none(wanted: tuple[type[c.Command], dict[str, Any]]) -> None:
     result = attempt(*wanted)
@@ -440,7 +440,7 @@ def test_making_a_command_raises_our_error_or_none(wanted: tuple[type[c.Command]
         assert result.data["field"]
 
 
-@examples(300)
+@examples(200)
 @given(wild())
 def test_what_could_be_made_can_be_decided(wanted: tuple[type[c.Command], dict[str, Any]]) -> None:
     kind, fields = wanted

@@ -24,7 +24,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Event, Project
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
-from arbeit.ports import Capabilities, Clock, Due, Job, OutcomeUnknown, Overview, Page, Parts, Query
+from arbeit.ports import Capabilities, Clock, Due, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
 
 APPLICATION_ID = 0x41524254
 """What marks a file as ours ("ARBT"), after SQLite's application_id pragma."""
@@ -319,7 +319,7 @@ def _mapped(path: Path) -> Iterator[None]:
 
 def _as_arbeit(error: Exception, path: Path) -> Exception:
     if isinstance(error, sqlite3.IntegrityError | sqlite3.InterfaceError | sqlite3.DataError | OverflowError):
-        return ArbeitError(Code.INTERNAL, f"the store refused a row ({error})", retryable=True)
+        return RowRefused(f"the store refused a row ({error})")
     if isinstance(error, sqlite3.Error):
         name = getattr(error, "sqlite_errorname", "")
         hints = {

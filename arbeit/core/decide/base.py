@@ -51,6 +51,18 @@ A refusal after a fact would leave half a command behind, so it is never made.
 """
 
 
+_TABLES = {"tkt": "tasks", "lea": "leases", "run": "runs", "rel": "relationships", "ctx": "entries"}
+
+
+def fresh_id(view: View, env: Env, prefix: str) -> str:
+    """A new id that nothing known here has. What is not loaded is the store's to refuse; see `RowRefused`."""
+    known = getattr(view, _TABLES[prefix]) if prefix in _TABLES else view.new["item"]
+    while True:
+        made = env.new_id(prefix)
+        if made not in known:
+            return made
+
+
 def find(view: View, env: Env, actor: str, task_id: str) -> Task | Rejection:
     """A task that this actor can see; what it cannot see does not exist for it."""
     task = view.tasks.get(task_id)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from arbeit.core import commands as c
 from arbeit.core import graph
-from arbeit.core.decide.base import Env, Need, Steps, find, missing, promote
+from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, missing, promote
 from arbeit.core.decide.tasks import refuse_cycle, refuse_depth, refuse_edges, refuse_path
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import RelationshipAdded, RelationshipImported, RelationshipRemoved
@@ -71,7 +71,7 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
             return moved
         depths = moved
     holds = {"blocks": not start.finished, "parent_of": not end.finished}.get(kind, False)
-    relationship_id = env.new_id("rel")
+    relationship_id = fresh_id(view, env, "rel")
     if command.imported:
         created_at = command.created_at if command.created_at is not None else env.now
         yield RelationshipImported(

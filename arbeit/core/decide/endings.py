@@ -13,6 +13,7 @@ from arbeit.core.decide.base import (
     Steps,
     blocker_notices,
     find,
+    fresh_id,
     promote,
     rank_if_due,
     refuse_step,
@@ -74,7 +75,7 @@ def release_task(view: View, command: c.ReleaseTask, env: Env) -> Steps:
         fence=task.fence + 1,
         ready_at=ready_at,
         rank=rank_if_due(env, task, ready_at),
-        entry_id=env.new_id("ctx") if command.note else None,
+        entry_id=fresh_id(view, env, "ctx") if command.note else None,
         note=command.note,
         reason="undelivered" if command.undelivered else "released",
     )
@@ -96,7 +97,7 @@ def complete_task(view: View, command: c.CompleteTask, env: Env) -> Steps:
         task_id=task.id,
         run_id=_run_of(view, task),
         fence=task.fence + 1,
-        entry_id=env.new_id("ctx") if command.outcome or command.evidence else None,
+        entry_id=fresh_id(view, env, "ctx") if command.outcome or command.evidence else None,
         outcome=command.outcome,
         evidence=command.evidence,
         outputs=command.outputs,
@@ -145,7 +146,7 @@ def fail_task(view: View, command: c.FailTask, env: Env) -> Steps:
         fence=task.fence + 1,
         ready_at=ready_at,
         exhausted=delay is None,
-        entry_id=env.new_id("ctx"),
+        entry_id=fresh_id(view, env, "ctx"),
         note=command.error or "failed without a reason given",
     )
     yield from after_attempt(view, env, task.id, run_id)

@@ -12,6 +12,7 @@ from arbeit.core.decide.base import (
     Steps,
     blocker_notices,
     find,
+    fresh_id,
     promote,
     refuse_step,
     refuse_token,
@@ -146,7 +147,7 @@ def _grant(
     queues: tuple[str, ...] | None = None,
 ) -> Generator[Fact, None, Grant]:
     ttl = env.policies.lease_length.ttl(task, command.ttl, env.entropy())
-    lease_id, run_id = env.new_id("lea"), env.new_id("run")
+    lease_id, run_id = fresh_id(view, env, "lea"), fresh_id(view, env, "run")
     yield TaskClaimed(
         task_id=task.id,
         run_id=run_id,
@@ -294,7 +295,7 @@ def _reclaim(view: View, env: Env, task: Task, deadline: int) -> Generator[Fact,
         deadline=deadline,
         ready_at=ready_at,
         exhausted=delay is None,
-        entry_id=env.new_id("ctx"),
+        entry_id=fresh_id(view, env, "ctx"),
         note=f"{task.assignee} went silent: the lease ran out",
     )
     yield from after_attempt(view, env, task.id, run_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arbeit.core import commands as c
-from arbeit.core.decide.base import Env, Need, Steps, find, refuse_stranger, refuse_token
+from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, refuse_stranger, refuse_token
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import ContextAdded, ContextSuperseded, ProgressAdded, ProgressCompleted
 from arbeit.core.model import ContextEntry, Reply, Task
@@ -31,7 +31,7 @@ def add_context(view: View, command: c.AddContext, env: Env) -> Steps:
     run_id = _writer(view, env, task, command.actor, command.token)
     if isinstance(run_id, Rejection):
         return run_id
-    entry_id = env.new_id("ctx")
+    entry_id = fresh_id(view, env, "ctx")
     yield ContextAdded(
         task_id=task.id,
         run_id=run_id,
@@ -74,7 +74,7 @@ def supersede_context(view: View, command: c.SupersedeContext, env: Env) -> Step
     run_id = _writer(view, env, task, command.actor, command.token)
     if isinstance(run_id, Rejection):
         return run_id
-    entry_id = env.new_id("ctx")
+    entry_id = fresh_id(view, env, "ctx")
     yield ContextSuperseded(
         task_id=task.id,
         run_id=run_id,
@@ -107,7 +107,7 @@ def add_progress(view: View, command: c.AddProgress, env: Env) -> Steps:
         return found
     task, run_id = found
     position = 1 + max((item.position for item in view.items[task.id].values()), default=-1)
-    items = tuple((env.new_id("prg"), content) for content in command.items)
+    items = tuple((fresh_id(view, env, "prg"), content) for content in command.items)
     yield ProgressAdded(task_id=task.id, run_id=run_id, items=items, position=position, completed=command.completed)
     return Reply(task=view.task(task.id), items=tuple(view.items[task.id][item_id] for item_id, _ in items))
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 
 from arbeit.core import commands as c
 from arbeit.core import graph
-from arbeit.core.decide.base import Env, Need, Steps, find, missing
+from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, missing
 from arbeit.core.decide.setup import differing, given
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import QueueSet, TaskCreated, TaskImported, TaskUpdated
@@ -144,9 +144,9 @@ def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
     if command.queue not in view.schedule.queues:
         yield QueueSet(queue=command.queue)
     parent = view.task(command.parent_id) if command.parent_id is not None else None
-    task_id = command.task_id or env.new_id("tkt")
+    task_id = command.task_id or fresh_id(view, env, "tkt")
     ready_at = max(command.ready_at or 0, env.now)
-    edges = tuple((env.new_id("rel"), blocker.id, not blocker.finished) for blocker in blockers)
+    edges = tuple((fresh_id(view, env, "rel"), blocker.id, not blocker.finished) for blocker in blockers)
     held_back = any(holds for _, _, holds in edges)
     yield TaskCreated(
         task_id=task_id,
@@ -158,7 +158,7 @@ def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
         queue=command.queue,
         requires=command.requires,
         parent_id=command.parent_id,
-        parent_edge=env.new_id("rel") if parent is not None else None,
+        parent_edge=fresh_id(view, env, "rel") if parent is not None else None,
         depth=parent.depth + 1 if parent is not None else 0,
         edges=edges,
         max_attempts=command.max_attempts,
@@ -256,7 +256,7 @@ def import_task(view: View, command: c.ImportTask, env: Env) -> Steps:
         requires=command.requires,
         block_reason=command.block_reason,
         outcome=command.outcome,
-        outcome_id=env.new_id("ctx") if command.outcome else None,
+        outcome_id=fresh_id(view, env, "ctx") if command.outcome else None,
         max_attempts=command.max_attempts,
         acceptance=command.acceptance,
         metadata=command.metadata,
