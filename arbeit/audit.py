@@ -89,6 +89,13 @@ def verify(store: LocalStore, project: str) -> Verification:
         return Verification(
             ok=False, events=position, rows=0, head_hash=prev_hash, position=position + 1, problem=mismatch
         )
+    beyond = store.history(project, position, 1, EVERYTHING)
+    # What was committed since the rows were read has moved the head too.
+    if beyond and store.rows(project)["head"][project].position <= position:
+        mismatch = f"there is an event {beyond[0].position} beyond the head"
+        return Verification(
+            ok=False, events=position, rows=0, head_hash=prev_hash, position=beyond[0].position, problem=mismatch
+        )
     count = sum(len(table) for table in stored.values())
     row = _first_difference(view, stored) or _differing_head(view, head)
     problem = f"{row} is not what the log gives" if row is not None else None

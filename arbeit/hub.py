@@ -9,6 +9,7 @@ from typing import Any, Self
 from arbeit.compose import wire_up
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.engine import Engine
@@ -19,6 +20,7 @@ from arbeit.session import Session, project_not_found
 
 async def open_project(session: Session, key: str, actor: str, *, create: bool, settings: Mapping[str, Any]) -> Project:
     """A project that exists, made if that was asked for."""
+    check_text("key", key)
     if create:
         try:
             await session.execute(key, c.CreateProject(actor=actor, key=key, settings=settings))

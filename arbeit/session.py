@@ -246,6 +246,13 @@ def jitter(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreading load, not keeping a secret
 
 
+def closed() -> ArbeitError:
+    """The error of a call after the hub was closed."""
+    return ArbeitError(
+        Code.NOT_INITIALIZED, "this hub is closed", suggestions=("Use it inside its `with` block, or open another.",)
+    )
+
+
 def project_not_found(project: str) -> ArbeitError:
     """The error of a read in a project that does not exist."""
     return ArbeitError(
@@ -288,8 +295,7 @@ class BlockingSession:
 
     def run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         """Run up to a batch of commands in one transaction."""
-        if self._closed:
-            raise ArbeitError(Code.NOT_INITIALIZED, "this hub is closed")
+        self._refuse_closed()
         refused = {at: error for at, command in enumerate(commands) if (error := self.kernel.refuse(command))}
         sound = [command for at, command in enumerate(commands) if at not in refused]
         outcomes = iter(self._commit(project, sound) if sound else ())
@@ -364,18 +370,25 @@ class BlockingSession:
                     break
         return time.monotonic() < until
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise closed()
+
     # -- reads -----------------------------------------------------------------------------------------
 
     async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
         """Tasks by id, with the parts asked for."""
+        self._refuse_closed()
         return self._store.fetch(project, task_ids, include, self.kernel.scope(project, actor))
 
     async def find(self, query: Query, actor: str) -> Page:
         """One page of tasks."""
+        self._refuse_closed()
         return self._store.find(scoped(query, self.kernel.scope(query.project, actor)))
 
     async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
         """Recorded events beyond a position."""
+        self._refuse_closed()
         return self._store.history(project, after, limit, self.kernel.scope(project, actor), task_id)
 
     async def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Event]:
@@ -394,19 +407,23 @@ class BlockingSession:
 
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""
+        self._refuse_closed()
         return self._store.overview(project, self.kernel.scope(project, actor))
 
     async def projects(self) -> list[Project]:
         """Every project."""
+        self._refuse_closed()
         return self._store.projects()
 
     async def verify(self, project: str, actor: str) -> Verification:
         """Check the log and what is stored against each other."""
+        self._refuse_closed()
         self.kernel.require_everything(project, actor)
         return audit.verify(self._store, project)
 
     async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
         """Why the last grant of a task was made, from the log alone."""
+        self._refuse_closed()
         self.kernel.require_everything(project, actor)
         return self.kernel.explain_past(project, task_id)
 

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from arbeit.compose import wire_up
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY, SECOND, Event, Lease, Notice, Reply, Run, Task
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.ports import Clock
@@ -390,6 +391,7 @@ class Hub:
     ) -> Project:
         """A project by key; with `create`, it is made with these settings if it does not exist."""
         actor = actor if actor is not None else self.actor
+        check_text("key", key)
         if create:
             command = c.CreateProject(actor=actor, key=key, settings=settings)
             result = self._session.run(key, [command])[0]

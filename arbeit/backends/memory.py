@@ -299,9 +299,7 @@ class _Tables:
 
     def save(self, changes: Changes) -> None:
         """Write all of it, or nothing where a new row's key is taken."""
-        for kind, entities in changes.new.items():
-            if kind != "project":
-                self._refuse_taken(kind, entities)
+        self._refuse_taken(changes)
         for kind, entities in (*changes.new.items(), *changes.changed.items()):
             if kind == "project":
                 self.project = entities[0]
@@ -327,11 +325,14 @@ class _Tables:
             before = changes.forget_receipts_before
             self.receipts = {key: kept for key, kept in self.receipts.items() if kept.at >= before}
 
-    def _refuse_taken(self, kind: str, entities: Iterable[Any]) -> None:
-        table = self.by_kind[kind]
-        for entity in entities:
-            if _key(kind, entity) in table:
-                raise RowRefused(f"the store refused a row (there is a {kind} {_key(kind, entity)} already)")
+    def _refuse_taken(self, changes: Changes) -> None:
+        for kind, entities in changes.new.items():
+            keys = () if kind == "project" else (_key(kind, entity) for entity in entities)
+            for key in keys:
+                if key in self.by_kind[kind]:
+                    raise RowRefused(f"the store refused a row (there is a {kind} {key} already)")
+        if changes.events and changes.events[0].position != len(self.events) + 1:
+            raise RowRefused(f"the store refused a row (there is an event {changes.events[0].position} already)")
 
     def _put(self, kind: str, entities: Iterable[Any], position: int) -> None:
         table = self.by_kind[kind]

@@ -167,7 +167,9 @@ class Batch:
         if isinstance(outcome, Rejection) and self._facts:
             msg = f"{command.operation} was refused after {self._facts} facts: {outcome.message}"
             raise RuntimeError(msg)
-        if isinstance(outcome, Reply) and self._facts and command.idempotency_key is not None:
+        # "Nothing ready" is no answer to keep, even where asking made the agent known.
+        worth = isinstance(outcome, Reply) and (bool(outcome.grants) or not isinstance(command, c.ClaimTasks))
+        if isinstance(outcome, Reply) and worth and self._facts and command.idempotency_key is not None:
             self._keep(command, command.idempotency_key, outcome)
         self._finish(outcome)
         return None

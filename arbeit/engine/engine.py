@@ -27,7 +27,7 @@ from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
 from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
-from arbeit.session import POLL, RECEIPTS_KEPT, Held, Kernel, jitter, raised, scoped
+from arbeit.session import POLL, RECEIPTS_KEPT, Held, Kernel, closed, jitter, raised, scoped
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
@@ -159,7 +159,7 @@ class Engine:
 
     def _enqueue(self, project: str, pending: Pending) -> None:
         if self._closing:
-            raise ArbeitError(Code.NOT_INITIALIZED, "this hub is closed")
+            raise closed()
         lane = self._lanes.get(project)
         if lane is None:
             lane = self._lanes[project] = Lane(project)
@@ -387,20 +387,25 @@ class Engine:
 
     # -- reads -----------------------------------------------------------------------------------------
 
+    async def _read(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        if self._closing:
+            raise closed()
+        return await self._in_thread(function, self._readers, *args)
+
     async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
         """Tasks by id, with the parts asked for."""
         scope = self.kernel.scope(project, actor)
-        return await self._in_thread(self._store.fetch, self._readers, project, task_ids, include, scope)
+        return await self._read(self._store.fetch, project, task_ids, include, scope)
 
     async def find(self, query: Query, actor: str) -> Page:
         """One page of tasks."""
         query = scoped(query, self.kernel.scope(query.project, actor))
-        return await self._in_thread(self._store.find, self._readers, query)
+        return await self._read(self._store.find, query)
 
     async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Recorded]:
         """Recorded events beyond a position."""
         scope = self.kernel.scope(project, actor)
-        return await self._in_thread(self._store.history, self._readers, project, after, limit, scope, task_id)
+        return await self._read(self._store.history, project, after, limit, scope, task_id)
 
     async def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Recorded]:
         """Events beyond a position, and then each as it is committed; ends when the engine closes."""
@@ -408,7 +413,12 @@ class Engine:
         try:
             while not self._closing:
                 committed = self._committed
-                events = await self.history(project, after, 500, actor, None)
+                try:
+                    events = await self.history(project, after, 500, actor, None)
+                except ArbeitError:
+                    if self._closing:
+                        return
+                    raise
                 for event in events:
                     after = event.position
                     yield event
@@ -420,21 +430,21 @@ class Engine:
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""
         scope = self.kernel.scope(project, actor)
-        return await self._in_thread(self._store.overview, self._readers, project, scope)
+        return await self._read(self._store.overview, project, scope)
 
     async def projects(self) -> list[Project]:
         """Every project."""
-        return await self._in_thread(self._store.projects, self._readers)
+        return await self._read(self._store.projects)
 
     async def verify(self, project: str, actor: str) -> Verification:
         """Check the log and what is stored against each other."""
         self.kernel.require_everything(project, actor)
-        return await self._in_thread(audit.verify, self._readers, self._store, project)
+        return await self._read(audit.verify, self._store, project)
 
     async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
         """Why the last grant of a task was made, from the log alone."""
         self.kernel.require_everything(project, actor)
-        return await self._in_thread(self.kernel.explain_past, self._readers, project, task_id)
+        return await self._read(self.kernel.explain_past, project, task_id)
 
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""

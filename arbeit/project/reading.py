@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from arbeit.core.decide.base import missing
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import MAX_INTEGER, check_text, refuse
 from arbeit.core.model import (
     STATUSES,
     ClaimStatus,
@@ -24,6 +25,14 @@ from arbeit.project.base import Base
 from arbeit.session import project_not_found
 
 _PAGE = 200
+_MOST_EVENTS = 10_000
+
+
+def _check(**texts: str | None) -> None:
+    """Refuse what no store can hold before one is asked for it."""
+    for name, text in texts.items():
+        if text is not None:
+            check_text(name, text)
 
 
 class Reading(Base):
@@ -47,6 +56,7 @@ class Reading(Base):
                 suggestions=(f"Parts: {', '.join(PARTS)}, or all.",),
                 data={"field": "include"},
             )
+        _check(task_id=task_id)
         found = await self._session.fetch(self.key, [task_id], wanted, self.actor)
         if not found:
             raise ArbeitError.of(missing(task_id))
@@ -78,6 +88,7 @@ class Reading(Base):
             raise ArbeitError(Code.INVALID_INPUT, "limit must be 1 to 1000", data={"field": "limit"})
         if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):  # noqa: PLR2004
             raise ArbeitError(Code.INVALID_INPUT, "this is no cursor of ours", data={"field": "cursor"})
+        _check(queue=queue, parent_id=parent_id, assignee=assignee, label=label)
         query = Query(
             self.key,
             statuses,
@@ -94,6 +105,11 @@ class Reading(Base):
 
     async def history(self, *, task_id: str | None = None, after: int = 0, limit: int = _PAGE) -> list[Event]:
         """Recorded events beyond a position, of the project or of one task, oldest first."""
+        if not 0 <= after <= MAX_INTEGER:
+            refuse("after", f"must be a position, 0 to {MAX_INTEGER}")
+        if not 1 <= limit <= _MOST_EVENTS:
+            refuse("limit", f"must be 1 to {_MOST_EVENTS}")
+        _check(task_id=task_id)
         return await self._session.history(self.key, after, limit, self.actor, task_id)
 
     def watch(self, after: int = 0) -> AsyncIterator[Event]:

@@ -26,6 +26,7 @@ from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
 
+_MAGIC = b"SQLite format 3\0"
 APPLICATION_ID = 0x41524254
 """What marks a file as ours ("ARBT"), after SQLite's application_id pragma."""
 _CHECKPOINT_ROWS = 2_000
@@ -60,6 +61,7 @@ class SQLiteStore:
         with _mapped(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             refuse_network(path)
+            _refuse_foreign(path)
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             with self._lock:
@@ -98,11 +100,7 @@ class SQLiteStore:
             )
         tables = self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if tables and self._pragma("application_id") != APPLICATION_ID:
-            raise ArbeitError(
-                Code.INVALID_INPUT,
-                f"{self._path} is a SQLite database of another program",
-                suggestions=("Name another file.",),
-            )
+            raise _foreign(self._path, "is a SQLite database of another program")
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             for number in range(version, len(wanted)):
@@ -287,6 +285,23 @@ class SQLiteStore:
                     connection.close()
             self._pool.clear()
         self._lock.close()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse what is no SQLite file, before anything is made beside it."""
+    if path.is_dir():
+        raise _foreign(path, "is a folder")
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return
+    if start and start != _MAGIC:
+        raise _foreign(path, "is not a SQLite database")
+
+
+def _foreign(path: Path, what: str) -> ArbeitError:
+    return ArbeitError(Code.INVALID_INPUT, f"{path} {what}", suggestions=("Name another file.",), data={"field": "url"})
 
 
 def _size(result: Changes | Exception) -> int:
