@@ -117,6 +117,7 @@ _SINGLE: Mapping[str, type] = {
     "agent": model.Agent,
     "task": model.Task,
     "relationship": model.Relationship,
+    "explanation": model.Explanation,
 }
 _MANY: Mapping[str, type] = {
     "entries": model.ContextEntry,
@@ -126,10 +127,12 @@ _MANY: Mapping[str, type] = {
 }
 _PARTS: Mapping[type, Mapping[str, type]] = {
     model.Grant: {"task": model.Task, "lease": model.Lease, "run": model.Run},
+    model.Explanation: {"passed": model.Passed},
 }
 _RECORDS: Mapping[type, tuple[str, ...]] = {
     Reply: (*_SINGLE, *_MANY),
     model.Grant: ("task", "lease", "run"),
+    model.Explanation: ("passed",),
 }
 """Which fields of a class hold records; all others hold JSON values."""
 
@@ -160,10 +163,14 @@ def read_reply(text: str) -> Reply:
 
 def structure(cls: type, said: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an instance of cls
     """Build a record of our own classes from JSON values that this module wrote."""
-    parts = _PARTS.get(cls)
-    if parts is not None:
-        return cls(**{name: structure(parts[name], value) for name, value in said.items()})
-    return cls(**{name: freeze(value) for name, value in said.items()})
+    parts = _PARTS.get(cls, {})
+    return cls(**{name: _part(parts.get(name), value) for name, value in said.items()})
+
+
+def _part(cls: type | None, value: Any) -> Any:  # noqa: ANN401 - any field
+    if cls is None:
+        return freeze(value)
+    return tuple(structure(cls, item) for item in value) if isinstance(value, list) else structure(cls, value)
 
 
 # -- events ----------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def fresh_id(view: View, env: Env, prefix: str) -> str:
     known = getattr(view, _TABLES[prefix]) if prefix in _TABLES else view.new["item"]
     while True:
         made = env.new_id(prefix)
-        if made not in known:
+        if known.get(made) is None:
             return made
 
 
