@@ -274,7 +274,8 @@ class BlockingSession:
         self._store = wiring.store
         self._lock = Lock()
         self._committed = Condition()
-        self._commits = 0
+        self._events = 0
+        """Transactions of this session that left events: what waiting claimers and watchers wait for."""
         self._closed = False
         self.holder: Callable[[str, Held, Lease, str], None] | None = None
         self.releaser: Callable[[Held], None] | None = None
@@ -303,34 +304,45 @@ class BlockingSession:
 
     def _commit(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
         with self._lock:
+            # Closing waits for the lock: whoever comes after it must not touch the store.
+            self._refuse_closed()
+            before = self._events
             outcomes = self._transact(project, commands)
-        with self._committed:
-            self._commits += 1
-            self._committed.notify_all()
+            moved = self._events != before
+        if moved:
+            with self._committed:
+                self._committed.notify_all()
         return outcomes
 
     def _transact(
-        self, project: str, commands: Sequence[c.Command], *, again: bool = True
+        self, project: str, commands: Sequence[c.Command], *, sweep: bool = True, again: bool = True
     ) -> Sequence[Outcome | Exception]:
-        batch = self.kernel.swept_batch(project, commands)
+        batch = self.kernel.swept_batch(project, commands) if sweep else self.kernel.batch(project, commands)
         try:
             result = self._store.transact([Job(project, batch.reads, batch.decide)])[0]
         except OutcomeUnknown as error:
             self.kernel.drop_view(project)
             return self._resolve(project, commands, batch, error)
+        except ArbeitError as error:
+            self.kernel.drop_view(project)
+            return [error] * len(commands)
         except BaseException:
             self.kernel.drop_view(project)
             raise
         if not isinstance(result, Exception):
-            return batch.answers
+            return self._done(batch)
         self.kernel.drop_view(project)
-        if len(commands) == 1 and isinstance(result, RowRefused) and again:
+        if len(commands) > 1 or batch.extra is not None:
+            # One of them spoiled the batch: alone, and without a sweep, each succeeds or fails for itself.
+            return [outcome for command in commands for outcome in self._transact(project, [command], sweep=False)]
+        if isinstance(result, RowRefused) and again:
             # A fresh id that was taken (once in many millions): with other ids it will do.
-            return self._transact(project, commands, again=False)
-        if len(commands) == 1:
-            return [result]
-        # One of them spoiled the batch: alone, each succeeds or fails for itself.
-        return [outcome for command in commands for outcome in self._transact(project, [command])]
+            return self._transact(project, commands, sweep=False, again=False)
+        return [result]
+
+    def _done(self, batch: Batch) -> Sequence[Outcome]:
+        self._events += batch.last_event is not None
+        return batch.answers
 
     def _resolve(
         self, project: str, commands: Sequence[c.Command], batch: Batch, error: ArbeitError
@@ -339,34 +351,33 @@ class BlockingSession:
         for attempt in range(_RESOLVE_TRIES):
             probe = self.kernel.batch(project, ())
             try:
-                self._store.transact([Job(project, probe.reads, probe.decide)])
+                looked = self._store.transact([Job(project, probe.reads, probe.decide)])[0]
+                if isinstance(looked, Exception):
+                    raise looked
+                found = self.kernel.committed(batch, probe.view.head.position, batch.last_event)
             except ArbeitError:
                 self.kernel.drop_view(project)
                 time.sleep(jitter(POLL * 2**attempt))
                 continue
-            if self.kernel.committed(batch, probe.view.head.position, batch.last_event):
-                return batch.answers
-            return self._transact(project, commands)
+            return self._done(batch) if found else self._transact(project, commands)
         return [error] * len(commands)
 
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""
         until = time.monotonic() + wait
         while True:
-            with self._committed:
-                commits = self._commits
-            pulse = self._store.pulse()
+            events, pulse = self._events, self._store.pulse()
             reply = await self.execute(project, command)
-            if reply.grants or not self._wait_for_commit(commits + 1, pulse, until):
+            if reply.grants or not self._wait_for_commit(events, pulse, until):
                 return reply
 
-    def _wait_for_commit(self, commits: int, pulse: int, until: float) -> bool:
-        """Wait until something beyond these was committed here or elsewhere; whether there is time left."""
+    def _wait_for_commit(self, events: int, pulse: int, until: float) -> bool:
+        """Wait until something beyond this was committed here or elsewhere; whether there is time left."""
         due = time.monotonic() + 1  # delayed work and silent holders come back by the clock alone
         with self._committed:
-            while self._commits <= commits and (left := until - time.monotonic()) > 0:
+            while self._events == events and not self._closed and (left := until - time.monotonic()) > 0:
                 self._committed.wait(min(left, jitter(POLL)))
-                if self._store.pulse() != pulse or time.monotonic() >= due:
+                if self._closed or self._store.pulse() != pulse or time.monotonic() >= due:
                     break
         return time.monotonic() < until
 
@@ -395,15 +406,13 @@ class BlockingSession:
         """Events beyond a position, and then each as it is committed; ends when the session is closed."""
         scope = self.kernel.scope(project, actor)
         while not self._closed:
-            with self._committed:
-                commits = self._commits
-            pulse = self._store.pulse()
+            seen, pulse = self._events, self._store.pulse()
             events = self._store.history(project, after, 500, scope)
             for event in events:
                 after = event.position
                 yield event
             if not events:
-                self._wait_for_commit(commits, pulse, time.monotonic() + 3600)
+                self._wait_for_commit(seen, pulse, time.monotonic() + 3600)
 
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""

@@ -81,6 +81,8 @@ class Engine:
         self._background_scope.cancel()
         self._work.set()
         self._signal_commit()
+        for waiters in self._waiters.values():
+            waiters.wake_all()
         try:
             with CancelScope(shield=True):
                 await self._drained.wait()
@@ -217,8 +219,8 @@ class Engine:
             self._busy.pop(lane.project, None)
         return [pendings[at] for at in arrange([pending.command for pending in pendings])]
 
-    async def _commit(self, taken: list[tuple[str, list[Pending]]]) -> None:
-        batches = [self._batch(project, pendings) for project, pendings in taken]
+    async def _commit(self, taken: list[tuple[str, list[Pending]]], *, sweep: bool = True) -> None:
+        batches = [self._batch(project, pendings, sweep=sweep) for project, pendings in taken]
         jobs = [Job(batch.view.key, batch.reads, batch.decide) for batch in batches]
         try:
             results: Sequence[Changes | Exception] = await self._in_thread(self._store.transact, self._writers, jobs)
@@ -235,27 +237,29 @@ class Engine:
         for (project, pendings), batch, result in zip(taken, batches, results, strict=True):
             if isinstance(result, Exception):
                 self.kernel.drop_view(project)
-                await self._one_by_one(project, pendings, result)
+                await self._one_by_one(project, pendings, batch, result)
             else:
                 self._deliver(project, pendings, batch, result)
 
-    def _batch(self, project: str, pendings: Sequence[Pending]) -> Batch:
-        return self.kernel.swept_batch(project, [pending.command for pending in pendings])
+    def _batch(self, project: str, pendings: Sequence[Pending], *, sweep: bool) -> Batch:
+        commands = [pending.command for pending in pendings]
+        return self.kernel.swept_batch(project, commands) if sweep else self.kernel.batch(project, commands)
 
-    async def _one_by_one(self, project: str, pendings: list[Pending], error: Exception) -> None:
-        """One command spoiled the batch: alone, each succeeds or fails for itself."""
-        if len(pendings) == 1 and isinstance(error, RowRefused) and not pendings[0].repeated:
+    async def _one_by_one(self, project: str, pendings: list[Pending], batch: Batch, error: Exception) -> None:
+        """One command spoiled the batch: alone, and without a sweep, each succeeds or fails for itself."""
+        if batch.extra is not None and not isinstance(error, RowRefused):
+            log.warning("a batch with a sweep failed in project %s", project, exc_info=error)
+        if len(pendings) > 1 or batch.extra is not None:
+            for pending in pendings:
+                await self._commit([(project, [pending])], sweep=False)
+        elif isinstance(error, RowRefused) and not pendings[0].repeated:
             # A fresh id that was taken (once in many millions): with other ids it will do.
             pendings[0].repeated = True
-            await self._commit([(project, pendings)])
-            return
-        if len(pendings) == 1:
+            await self._commit([(project, pendings)], sweep=False)
+        else:
             if not isinstance(error, ArbeitError):
                 log.error("%s failed in project %s", pendings[0].command.operation, project, exc_info=error)
             self._deliver_all(project, pendings, error)
-            return
-        for pending in pendings:
-            await self._commit([(project, [pending])])
 
     async def _resolve(self, project: str, pendings: list[Pending], batch: Batch, error: ArbeitError) -> None:
         """Find out under the lock whether a batch was committed; run it again if not."""
@@ -263,7 +267,9 @@ class Engine:
             probe = self.kernel.batch(project, ())
             job = Job(project, probe.reads, probe.decide)
             try:
-                await self._in_thread(self._store.transact, self._writers, [job])
+                looked = (await self._in_thread(self._store.transact, self._writers, [job]))[0]
+                if isinstance(looked, Exception):
+                    raise looked
                 head = probe.view.head
                 found = await self._in_thread(
                     self.kernel.committed, self._readers, batch, head.position, batch.last_event
@@ -308,24 +314,24 @@ class Engine:
         if wait <= 0:
             return await self.execute(project, command)
         waiters = self._waiters.setdefault(project, Waiters())
-        shape = await self._known_capabilities(project, command), _names(command.queues)
+        waiter = Waiter(
+            command.agent,
+            await self._known_capabilities(project, command),
+            _names(command.queues),
+            own=command.capabilities is None,
+        )
         reply = Reply()
         with anyio.move_on_after(wait):
-            while not reply.grants:
+            try:
                 # In line before looking, so that nothing that becomes ready meanwhile is missed.
-                waiter = Waiter(*shape)
                 waiters.join(waiter)
-                try:
+                reply = await self.execute(project, command)
+                while not reply.grants:
+                    await waiter.woken.wait()
+                    waiter.woken = Event()
                     reply = await self.execute(project, command)
-                    if not reply.grants:
-                        await waiter.woken.wait()
-                except get_cancelled_exc_class():
-                    waiters.leave(waiter)
-                    if waiter.woken.is_set():
-                        waiters.wake_each_kind()
-                    raise
-                finally:
-                    waiters.leave(waiter)
+            finally:
+                waiters.leave(waiter)
         return reply
 
     async def _known_capabilities(self, project: str, command: c.ClaimTasks) -> frozenset[str]:
@@ -346,7 +352,11 @@ class Engine:
             await self._clock.sleep(jitter(POLL))
             if not self._watchers and not any(self._waiters.values()):
                 continue
-            now = await self._in_thread(self._store.pulse, self._readers)
+            try:
+                now = await self._in_thread(self._store.pulse, self._readers)
+            except ArbeitError as error:
+                log.warning("a look for what others committed failed: %s", error.message)
+                continue
             if now != pulse:
                 pulse = now
                 self._signal_commit()

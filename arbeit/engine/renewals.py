@@ -26,6 +26,8 @@ class Renewal:
     lease: Lease
     token: str
     every: int
+    at: int = 0
+    """When it is due; entries of the heap that say otherwise are stale."""
 
 
 class Renewals:
@@ -51,6 +53,7 @@ class Renewals:
 
     def _plan(self, renewal: Renewal, at: int) -> None:
         self._count += 1
+        renewal.at = at
         heapq.heappush(self._times, (at, self._count, renewal))
         if self._times[0][2] is renewal:
             self._soon.set()
@@ -61,8 +64,8 @@ class Renewals:
             self._soon = Event()
             now = self._clock.now()
             while self._times and self._times[0][0] <= now:
-                renewal = heapq.heappop(self._times)[2]
-                if self._held.get(renewal.held) is renewal:
+                at, _, renewal = heapq.heappop(self._times)
+                if self._held.get(renewal.held) is renewal and renewal.at == at:
                     self._plan(renewal, now + renewal.every)
                     self._renew(renewal)
             if self._times:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+
 from anyio import Event
 from attrs import define, field
 
 from arbeit.core.fairness import pickable
-from arbeit.core.model import Changes
+from arbeit.core.model import Agent, Changes, Queue
+
+Shape = tuple[frozenset[str], frozenset[str] | None]
 
 
 @define(eq=False)
 class Waiter:
-    """A claimer that waits for something it may take."""
+    """A claimer that waits for something it may take. `own` says that its capabilities are those it registered."""
 
+    agent: str
     capabilities: frozenset[str]
     queues: frozenset[str] | None
+    own: bool = False
     woken: Event = field(factory=Event)
 
-    def takes(self, queue: str, requires: tuple[str, ...]) -> bool:
+    @property
+    def shape(self) -> Shape:
+        """What makes two claimers alike."""
+        return (self.capabilities, self.queues)
+
+    def takes(self, queue: str, requires: Iterable[str]) -> bool:
         """Whether a ready task of this kind is for this claimer."""
         return (self.queues is None or queue in self.queues) and self.capabilities.issuperset(requires)
 
@@ -25,8 +37,8 @@ class Waiter:
 class Waiters:
     """The claimers that wait for work in one project, first come, first served.
 
-    A wake-up goes to one claimer for each task that became ready. One that leaves without having claimed after
-    it was woken passes the wake-up on.
+    A wake-up goes to one claimer for each task that became ready. One that has no use for its wake-up (it leaves,
+    or it found work by itself) passes it on; one that was woken in vain keeps its place.
     """
 
     def __init__(self) -> None:
@@ -40,36 +52,61 @@ class Waiters:
         self._waiting[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
-        """Step out of the line."""
+        """Step out of the line; a wake-up that was not used goes to somebody like the one who leaves."""
         self._waiting.pop(waiter, None)
+        if waiter.woken.is_set():
+            alike = self._wake(lambda other: other.shape == waiter.shape)
+            if not alike:
+                self.wake_each_kind()
 
-    def wake_for(self, queue: str, requires: tuple[str, ...]) -> None:
-        """Wake the first who can take such a task and was not woken yet."""
+    def _wake(self, suits: Callable[[Waiter], bool]) -> bool:
         for waiter in self._waiting:
-            if not waiter.woken.is_set() and waiter.takes(queue, requires):
+            if not waiter.woken.is_set() and suits(waiter):
                 waiter.woken.set()
-                return
+                return True
+        return False
 
-    def wake_each_kind(self) -> None:
-        """Wake one claimer of each shape: something changed that this process did not see."""
-        shapes: set[tuple[frozenset[str], frozenset[str] | None]] = set()
+    def wake_each_kind(self, n: int = 1, queue: str | None = None) -> None:
+        """Wake up to n claimers of each shape: something changed, and whom it suits is not known."""
+        woken: Counter[Shape] = Counter()
         for waiter in self._waiting:
-            shape = (waiter.capabilities, waiter.queues)
-            if shape not in shapes and not waiter.woken.is_set():
-                shapes.add(shape)
+            if queue is not None and not waiter.takes(queue, ()):
+                continue
+            if woken[waiter.shape] < n and not waiter.woken.is_set():
+                woken[waiter.shape] += 1
                 waiter.woken.set()
+
+    def wake_all(self) -> None:
+        """Wake everybody: there is nothing left to wait for."""
+        for waiter in self._waiting:
+            waiter.woken.set()
 
     def wake_after(self, changes: Changes) -> None:
-        """Wake one claimer for each task that became ready, and each kind where a place became free."""
+        """Wake one claimer for each task that became ready, and more where places or abilities changed."""
         if not self._waiting:
             return
         for kind in (changes.new, changes.changed):
+            for agent in kind.get("agent", ()):
+                self._learn(agent)
             for task in kind.get("task", ()):
                 if task.claim_status == "ready":
-                    self.wake_for(task.queue, task.requires)
-        freed = any(
-            queue.ready and pickable(queue) and queue.max_in_progress is not None
-            for queue in changes.changed.get("queue", ())
-        )
-        if freed or any(event.type == "queue_set" for event in changes.events):
-            self.wake_each_kind()
+                    self._wake_for(task.queue, task.requires)
+        opened = any(event.type == "queue_set" for event in changes.events)
+        for queue in changes.changed.get("queue", ()):
+            self._wake_for_places(queue, opened=opened)
+
+    def _wake_for(self, queue: str, requires: tuple[str, ...]) -> None:
+        self._wake(lambda waiter: waiter.takes(queue, requires))
+
+    def _wake_for_places(self, queue: Queue, *, opened: bool) -> None:
+        limit = queue.max_in_progress
+        if queue.ready and pickable(queue) and (opened or limit is not None):
+            places = queue.ready if limit is None else min(queue.ready, limit - queue.in_progress)
+            self.wake_each_kind(places, queue.name)
+
+    def _learn(self, agent: Agent) -> None:
+        capabilities = frozenset(agent.capabilities)
+        for waiter in self._waiting:
+            if waiter.own and waiter.agent == agent.id and waiter.capabilities != capabilities:
+                waiter.capabilities = capabilities
+                waiter.woken.set()

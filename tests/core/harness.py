@@ -14,6 +14,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.events import Fact
 from arbeit.core.leases import token_for
 from arbeit.core.model import SECOND, Event, Grant, Lease, Relationship, Reply, Run, Task
+from arbeit.core.policy import EVERYTHING
 from arbeit.testing.clock import VirtualClock
 from arbeit.wire import fact_of
 
@@ -136,7 +137,7 @@ class Team:
 
     def events(self, task: Task | str | None = None) -> list[Event]:
         task_id = None if task is None else id_of(task)
-        return self.project.history(task_id=task_id, limit=1_000_000)
+        return self.kernel.store.history(PROJECT, 0, 1_000_000, EVERYTHING, task_id)
 
     def facts(self, kind: type[F], task: Task | str | None = None) -> list[F]:
         """What happened of one kind, oldest first."""

@@ -30,6 +30,7 @@ from arbeit.core.record import change
 from arbeit.policies.ranking import HEAD_STARTS
 from arbeit.wire import fact_of
 from tests.core import harness
+from tests.core.chaos import Chaos, run
 from tests.core.harness import Team, examples, seconds
 
 EVERYTHING = frozenset({"gpu", "python"})
@@ -604,6 +605,16 @@ def test_an_explanation_grants_and_records_nothing(team: Team) -> None:
     before = team.rows()
     explain(team, "somebody", capabilities=("python",))
     assert team.rows() == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_past_pick_is_explained_by_the_log_alone(seed: int) -> None:
+    with harness.team(seed=seed) as team:
+        run(team, Chaos(seed), 120)
+        last = {fact.task_id: fact for fact in team.facts(TaskClaimed)}
+        picked = [task_id for task_id, fact in last.items() if fact.how == "claim"]
+        assert len(picked) >= 5
+        assert [team.project.explain(task_id=task_id).task_id for task_id in picked] == picked
 
 
 # --- inside a queue -----------------------------------------------------------------------------------------

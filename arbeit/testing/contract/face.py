@@ -1,0 +1,10 @@
+"""The public verbs over a store, through both faces: what users rely on."""
+
+from __future__ import annotations
+
+from arbeit.testing.contract.answers import Answers
+from arbeit.testing.contract.path import Path_
+
+
+class FaceContract(Path_, Answers):
+    """The tests of the faces over a store: subclass it, and say in `open` how the store is opened."""

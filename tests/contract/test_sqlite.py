@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+import pytest
+
+from arbeit.backends.sqlite import SQLiteStore, statements
+from arbeit.backends.sqlite.codec import CODECS, KEYS
+from arbeit.compose import Wiring
+from arbeit.core import model
+from arbeit.core.model import Event, Head
+from arbeit.ports import Clock, LocalStore
+from arbeit.testing.clock import VirtualClock
+from arbeit.testing.contract import KEY, FaceContract, StoreContract
+from arbeit.testing.contract.writing import DEMO
+from tests.contract.tampering import Tampering
+
+
+class _SQLite:
+    def open(self, tmp_path: Path, clock: Clock) -> Wiring:
+        return Wiring(SQLiteStore(tmp_path / "team.db", clock), clock, KEY, {})
+
+
+class TestSQLite(_SQLite, StoreContract):
+    pass
+
+
+class TestSQLiteThroughTheFaces(_SQLite, FaceContract):
+    pass
+
+
+class TestTamperedSQLite(_SQLite, Tampering):
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "team.db"
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self.path)
+        with connection:
+            yield connection
+        connection.close()
+
+    def edit_event(self, store: LocalStore, position: int, field: str, value: object) -> None:
+        with self.changing() as sql:
+            sql.execute(f"UPDATE events SET {field} = ? WHERE project = ? AND position = ?", (value, DEMO, position))
+
+    def remove_event(self, store: LocalStore, position: int) -> None:
+        with self.changing() as sql:
+            sql.execute("DELETE FROM events WHERE project = ? AND position = ?", (DEMO, position))
+
+    def add_event(self, store: LocalStore, event: Event) -> None:
+        with self.changing() as sql:
+            sql.execute(statements.load()["save_event"], tuple(CODECS["event"].write(event)))
+
+    @staticmethod
+    def where(kind: str, key: Any) -> tuple[str, tuple[Any, ...]]:  # noqa: ANN401
+        keys = key if isinstance(key, tuple) else (key,)
+        columns = KEYS.get(kind, ("id",))
+        if kind == "project":
+            return "key = ?", keys
+        return " AND ".join(f"{column} = ?" for column in ("project", *columns)), (DEMO, *keys)
+
+    def edit_row(self, store: LocalStore, kind: str, key: Any, field: str, value: object) -> None:  # noqa: ANN401
+        codec, (where, keys) = CODECS[kind], self.where(kind, key)
+        entity = attrs.evolve(store.rows(DEMO)[kind][key], **{field: value})
+        column = codec.write(entity)[codec.columns.index(field)]
+        with self.changing() as sql:
+            sql.execute(f"UPDATE {codec.table} SET {field} = ? WHERE {where}", (column, *keys))
+
+    def remove_row(self, store: LocalStore, kind: str, key: Any) -> None:  # noqa: ANN401
+        where, keys = self.where(kind, key)
+        with self.changing() as sql:
+            sql.execute(f"DELETE FROM {CODECS[kind].table} WHERE {where}", keys)
+
+    def add_row(self, store: LocalStore, kind: str, entity: Any) -> None:  # noqa: ANN401
+        touched = (0,) if kind in {"queue", "group"} else ()
+        with self.changing() as sql:
+            sql.execute(statements.load()[f"insert_{kind}"], (DEMO, *CODECS[kind].write(entity), *touched))
+
+    def edit_head(self, store: LocalStore, field: str, value: object) -> None:
+        with self.changing() as sql:
+            sql.execute(f"UPDATE heads SET {field} = ? WHERE project = ?", (value, DEMO))
+
+
+# -- the schema ---------------------------------------------------------------------------------------------------
+
+ENTITIES = {
+    "project": model.Project,
+    "queue": model.Queue,
+    "group": model.Group,
+    "agent": model.Agent,
+    "task": model.Task,
+    "lease": model.Lease,
+    "run": model.Run,
+    "relationship": model.Relationship,
+    "entry": model.ContextEntry,
+    "item": model.ProgressItem,
+    "event": model.Event,
+    "receipt": model.Receipt,
+}
+BESIDE = {"project", "seq", "touched"}
+"""Columns that no entity has: whose it is, the order of arrival, and when a queue or group last changed."""
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    SQLiteStore(tmp_path / "new.db", VirtualClock()).close()
+    connection = sqlite3.connect(tmp_path / "new.db")
+    yield connection
+    connection.close()
+
+
+def _columns(schema: sqlite3.Connection, table: str) -> dict[str, tuple[str, bool]]:
+    found = schema.execute(f"PRAGMA table_info({table})").fetchall()
+    return {name: (kind, bool(required or key)) for _, name, kind, required, _, key in found}
+
+
+def _stored_as(field_type: Any) -> tuple[str, bool]:  # noqa: ANN401 - a type
+    """The column's type, and whether it must be filled; empty lists and objects are stored as NULL."""
+    may_be = get_args(field_type) if get_origin(field_type) in {Union, UnionType} else (field_type,)
+    if any(get_origin(one) in {tuple, Mapping} for one in may_be):
+        return "TEXT", False
+    numeric = any(isinstance(one, type) and issubclass(one, int) for one in may_be)
+    return "INTEGER" if numeric else "TEXT", NoneType not in may_be
+
+
+@pytest.mark.parametrize("kind", ENTITIES)
+def test_the_schema_has_a_column_for_each_field(schema: sqlite3.Connection, kind: str) -> None:
+    entity = ENTITIES[kind]
+    hints = get_type_hints(entity)
+    wanted = {field.name: _stored_as(hints[field.name]) for field in attrs.fields(entity)}
+    if kind == "task":
+        wanted["requires"] = ("TEXT", True)  # the name of its group, so never NULL
+    found = _columns(schema, CODECS[kind].table)
+    own = {field.name for field in attrs.fields(entity)}
+    assert {name: column for name, column in found.items() if name not in BESIDE - own} == wanted
+    assert set(found) - own <= BESIDE
+
+
+def test_the_schema_has_nothing_else(schema: sqlite3.Connection) -> None:
+    tables = {row[0] for row in schema.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    assert tables == {codec.table for codec in CODECS.values()} | {"meta", "heads"}
+    assert set(_columns(schema, "heads")) == {"project", *(field.name for field in attrs.fields(Head))}
+
+
+HOT = (
+    "head",
+    "queues_since",
+    "groups_since",
+    "tasks",
+    "leases",
+    "runs",
+    "agents",
+    "entries",
+    "items_of",
+    "receipts",
+    "relationships_from",
+    "relationships_to",
+    "relationships_of",
+    "window",
+    "overdue",
+    "delayed",
+    "due",
+    "history",
+    "history_of_task",
+    "find_by_status",
+    "find_by_parent",
+    "find_by_assignee",
+    "entries_of",
+    "runs_of",
+    "save_beat",
+    "forget_receipts",
+)
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_no_hot_statement_walks_a_whole_table(schema: sqlite3.Connection, name: str) -> None:
+    sql = statements.load()[name]
+    numbered = sql.count("?") if "?1" not in sql else max(int(digit) for digit in "123456789" if f"?{digit}" in sql)
+    names = dict.fromkeys(
+        ("project", "after", "statuses", "status", "claim_status", "queue", "parent_id", "assignee", "priority")
+    ) | dict.fromkeys(("label", "scope", "limit"))
+    parameters: Any = names if ":project" in sql else (None,) * numbered
+    plan = [str(row[3]) for row in schema.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    tables = {codec.table for codec in CODECS.values()} | {"edge", "heads"}
+    walks = [step for step in plan if step.startswith("SCAN") and step.split()[1] in tables and "USING" not in step]
+    assert walks == []
