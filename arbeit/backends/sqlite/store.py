@@ -11,9 +11,9 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import Any
 
 from arbeit.backends.sqlite import statements
@@ -54,19 +54,33 @@ class SQLiteStore:
         self._sql = statements.load()
         self._lock = FileLock(path.with_name(path.name + ".lock"))
         self._pool: list[sqlite3.Connection] = []
-        self._pool_lock = Lock()
+        self._pool_lock = Condition()
+        self._reading_now = 0
+        self._closed = False
         self._watcher: sqlite3.Connection | None = None
         self._written = 0
         self._pid = os.getpid()
+        self._open()
+
+    def _open(self) -> None:
+        path = self._path
         with _mapped(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             refuse_network(path)
-            _refuse_foreign(path)
+            _refuse_foreign(path, len(statements.migrations()))
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            with self._lock:
-                self._writer = self._connect()
-                self._migrate()
+            try:
+                with self._lock:
+                    self._writer = self._connect()
+                    try:
+                        self._migrate()
+                    except BaseException:
+                        self._writer.close()
+                        raise
+            except BaseException:
+                self._lock.close()
+                raise
             self._reader = Reader(self._writer, self._sql)
 
     def _connect(self) -> sqlite3.Connection:
@@ -90,17 +104,8 @@ class SQLiteStore:
     def _migrate(self) -> None:
         wanted = statements.migrations()
         version = self._pragma("user_version")
-        if version == len(wanted) and self._pragma("application_id") == APPLICATION_ID:
+        if version == len(wanted):
             return
-        if version > len(wanted):
-            raise ArbeitError(
-                Code.SCHEMA_TOO_NEW,
-                f"{self._path} has schema version {version}; this Arbeit knows {len(wanted)}",
-                suggestions=("Upgrade arbeit.",),
-            )
-        tables = self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables and self._pragma("application_id") != APPLICATION_ID:
-            raise _foreign(self._path, "is a SQLite database of another program")
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             for number in range(version, len(wanted)):
@@ -127,6 +132,7 @@ class SQLiteStore:
         """Run the jobs in one SQLite transaction, a savepoint each, and commit them with one sync."""
         self._refuse_fork()
         with _mapped(self._path), self._lock:
+            self._refuse_closed()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 results = [self._attempt(job) for job in jobs]
@@ -221,16 +227,27 @@ class SQLiteStore:
         """A connection of the reader's own, so that reads neither wait for the writer nor see half a batch."""
         self._refuse_fork()
         with self._pool_lock:
+            self._refuse_closed()
+            self._reading_now += 1
             connection = self._pool.pop() if self._pool else None
-        with _mapped(self._path):
-            connection = connection or self._connect()
-            connection.execute("BEGIN")
-            try:
-                yield Reader(connection, self._sql)
-            finally:
-                connection.execute("ROLLBACK")
-                with self._pool_lock:
+        try:
+            with _mapped(self._path):
+                connection = connection or self._connect()
+                connection.execute("BEGIN")
+                try:
+                    yield Reader(connection, self._sql)
+                finally:
+                    connection.execute("ROLLBACK")
+        finally:
+            with self._pool_lock:
+                self._reading_now -= 1
+                if connection is not None:
                     self._pool.append(connection)
+                self._pool_lock.notify_all()
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ArbeitError(Code.NOT_INITIALIZED, "this store is closed", suggestions=("Open it again.",))
 
     def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
         """Tasks by id, with the parts asked for."""
@@ -271,15 +288,19 @@ class SQLiteStore:
         """SQLite's data_version: moves when another connection has committed."""
         self._refuse_fork()
         with self._pool_lock, _mapped(self._path):
+            self._refuse_closed()
             # The number counts what other connections committed, so it must come from the same one each time.
             self._watcher = self._watcher or self._connect()
             return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
-        """Close every connection, under the lock: closing the last one checkpoints."""
-        if self._pid != os.getpid():
+        """Wait for reads under way, then close every connection, under the lock: closing the last one checkpoints."""
+        if self._pid != os.getpid() or self._closed:
             return
-        with self._lock:
+        with self._pool_lock:
+            self._closed = True
+            self._pool_lock.wait_for(lambda: self._reading_now == 0)
+        with _mapped(self._path), self._lock:
             for connection in (*self._pool, self._watcher, self._writer):
                 if connection is not None:
                     connection.close()
@@ -287,8 +308,8 @@ class SQLiteStore:
         self._lock.close()
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Refuse what is no SQLite file, before anything is made beside it."""
+def _refuse_foreign(path: Path, known: int) -> None:
+    """Refuse a file that is not ours, or of a later version, before anything is changed in it or made beside it."""
     if path.is_dir():
         raise _foreign(path, "is a folder")
     try:
@@ -298,6 +319,21 @@ def _refuse_foreign(path: Path) -> None:
         return
     if start and start != _MAGIC:
         raise _foreign(path, "is not a SQLite database")
+    if not start:
+        return
+    # Asked of SQLite and not of the file's first page, as a fresh schema may still be in the write-ahead log.
+    with closing(sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000)) as connection:
+        mark = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if mark != APPLICATION_ID and (mark or version or tables):
+        raise _foreign(path, "is a SQLite database of another program")
+    if version > known:
+        raise ArbeitError(
+            Code.SCHEMA_TOO_NEW,
+            f"{path} has schema version {version}; this Arbeit knows {known}",
+            suggestions=("Upgrade arbeit.",),
+        )
 
 
 def _foreign(path: Path, what: str) -> ArbeitError:

@@ -1,0 +1,1 @@
+"""How fast Arbeit is on this machine, beside what the driver alone would take: `python -m benchmarks`."""

@@ -1,0 +1,90 @@
+"""Typical use of the asynchronous face, as a type checker sees it. Never run; see `test_types.py`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import assert_type
+
+import arbeit
+from arbeit import ArbeitError, Code, ContextEntry, Event, Page, Parts, Project, Queue, Relationship, Task, Work
+
+
+async def whole_path() -> None:
+    async with arbeit.open("sqlite:///team.db", actor="lead") as hub:
+        assert_type(hub, arbeit.Hub)
+        project = await hub.project("demo", create=True, settings={"retry": {"name": "exponential", "base": 2}})
+        assert_type(project, Project)
+        task = await project.create_task(
+            "Fix the flaky test",
+            intent="CI is red twice a day",
+            priority="high",
+            requires={"python"},
+            labels=["ci"],
+            due_at=datetime.now(UTC),
+            metadata={"runs": [1, 2, 3]},
+        )
+        assert_type(task, Task)
+        assert_type(task.labels, tuple[str, ...])
+        work = await project.claim(agent="impl-1", capabilities={"python"}, wait=30)
+        assert_type(work, Work | None)
+        assert work is not None
+        async with work as entered:
+            assert_type(entered, Work)
+            assert_type(await work.decide("Pin the seed", rationale="It follows the hash order"), ContextEntry)
+            assert_type(await work.progress("reproduce", done=True), tuple[arbeit.ProgressItem, ...])
+            assert_type(await work.renew(), int)
+            following = await work.complete("Seed pinned", evidence=["41 passed"], then_claim=True)
+            assert_type(following, Work | None)
+        assert_type(work.lease, arbeit.Lease)
+        assert_type(work.run, arbeit.Run)
+
+
+async def claims(project: Project) -> None:
+    works = await project.claim_many("impl-1", n=3)
+    assert_type(works, list[Work])
+    assert_type(await project.start_task("tkt-1", "impl-1"), Work)
+    assert_type(await project.resume_task("tkt-1", "impl-1", ttl=600), Work)
+    assert_type(await works[0].release("later"), Work | None)
+    assert_type(await works[1].fail("no disk"), Work | None)
+    assert_type(await works[2].block("needs a key", blocked_by=["tkt-2"]), Task)
+    assert_type(await project.explain("impl-1"), arbeit.Explanation)
+
+
+async def changes(project: Project) -> None:
+    assert_type(await project.update_task("tkt-1", title="T", expected_version=3), Task)
+    assert_type(await project.cancel_task("tkt-1", "never mind"), Task)
+    assert_type(await project.set_queue("docs", weight=200, max_ready=None), Queue)
+    assert_type(await project.register_agent("impl-1", capabilities=["python"]), arbeit.Agent)
+    old, new = await project.supersede_context("ctx-1", "better")
+    assert_type(old, ContextEntry)
+    assert_type(new, ContextEntry)
+    assert_type(await project.add_relationship("tkt-1", "tkt-2", "blocks"), Relationship)
+
+
+async def reads(project: Project) -> None:
+    page = await project.find(status=["open", "blocked"], label="ci", limit=10)
+    assert_type(page, Page)
+    assert_type(page.tasks, tuple[Task, ...])
+    assert_type(page.cursor, str | None)
+    parts = await project.get("tkt-1", include="all")
+    assert_type(parts, Parts)
+    assert_type(parts.runs, tuple[arbeit.Run, ...] | None)
+    assert_type(await project.get("tkt-1", include={"runs", "lease"}), Parts)
+    assert_type(await project.history(task_id="tkt-1"), list[Event])
+    assert_type((await project.verify()).ok, bool)
+    events: AsyncIterator[Event] = project.watch(after=10)
+    async for event in events:
+        assert_type(event, Event)
+        assert_type(event.position, int)
+
+
+async def refusals(project: Project) -> None:
+    try:
+        await project.create_task("T", parent_id="nope")
+    except ArbeitError as error:
+        assert_type(error.code, Code)
+        assert_type(error.suggestions, tuple[str, ...])
+        assert_type(error.retryable, bool)
+    results = await project.execute_many([arbeit.commands.CreateTask(title="T")])
+    assert_type(results, list[arbeit.Reply | ArbeitError])

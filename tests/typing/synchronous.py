@@ -1,0 +1,61 @@
+"""Typical use of the synchronous face, as a type checker sees it. Never run; see `test_types.py`."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import arbeit
+from arbeit import ContextEntry, Event, Page, Parts, Queue, Relationship, Task, sync
+from arbeit.sync import Project, Work
+
+
+def whole_path() -> None:
+    with sync.open("sqlite:///team.db", actor="lead") as hub:
+        assert_type(hub, sync.Hub)
+        project = hub.project("demo", create=True)
+        assert_type(project, Project)
+        assert_type(project.as_("me"), Project)
+        task = project.create_task("Fix it", priority="high", requires={"python"}, metadata={"a": 1})
+        assert_type(task, Task)
+        work = project.claim(agent="impl-1", capabilities={"python"}, wait=30)
+        assert_type(work, Work | None)
+        assert work is not None
+        with work as entered:
+            assert_type(entered, Work)
+            assert_type(work.decide("Pin the seed", rationale="why"), ContextEntry)
+            assert_type(work.progress("reproduce", done=True), tuple[arbeit.ProgressItem, ...])
+            assert_type(work.renew(ttl=60), int)
+            assert_type(work.complete("done", evidence=["41 passed"], then_claim=True), Work | None)
+        assert_type(work.lease, arbeit.Lease)
+        assert_type(work.run, arbeit.Run)
+        assert_type(work.notices, tuple[arbeit.Notice, ...])
+
+
+def verbs(project: Project) -> None:
+    assert_type(project.claim_many("impl-1", n=3), list[Work])
+    assert_type(project.start_task("tkt-1", "impl-1"), Work)
+    assert_type(project.resume_task("tkt-1", "impl-1", ttl=600), Work)
+    assert_type(project.update_task("tkt-1", title="T", expected_version=3), Task)
+    assert_type(project.set_queue("docs", weight=200, max_ready=None), Queue)
+    assert_type(project.register_agent("impl-1", capabilities=["python"]), arbeit.Agent)
+    assert_type(project.supersede_context("ctx-1", "better"), tuple[ContextEntry, ContextEntry])
+    assert_type(project.add_relationship("tkt-1", "tkt-2", "blocks"), Relationship)
+    assert_type(project.execute_many([]), list[arbeit.Reply | arbeit.ArbeitError])
+    assert_type(project.explain(task_id="tkt-1"), arbeit.Explanation)
+
+
+def reads(project: Project) -> None:
+    page = project.find(status="open", label="ci", limit=10)
+    assert_type(page, Page)
+    assert_type(project.get("tkt-1", include="all"), Parts)
+    assert_type(project.history(task_id="tkt-1", limit=5), list[Event])
+    assert_type(project.verify(), arbeit.Verification)
+    for event in project.watch(after=10):
+        assert_type(event, Event)
+
+
+def endings(work: Work) -> None:
+    assert_type(work.fail("no disk", then_claim=True), Work | None)
+    assert_type(work.release("later"), Work | None)
+    assert_type(work.block("needs a key", blocked_by=["tkt-2"]), Task)
+    assert_type(work.cancel("never mind"), Task)
