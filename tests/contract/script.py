@@ -143,7 +143,13 @@ class Author:
         return str(self.some("", "done", UNICODE, "x" * self.random.randrange(200)))
 
     def metadata(self) -> dict[str, Any]:
-        return self.some({}, {}, {"n": self.random.randrange(-(2**62), 2**62)}, {"deep": [1, 2.5, {"x": None}], "ü": True})  # type: ignore[no-any-return]
+        many: list[dict[str, Any]] = [
+            {},
+            {},
+            {"n": self.random.randrange(-(2**62), 2**62)},
+            {"deep": [1, 2.5, {"x": None}], "ü": True},
+        ]
+        return self.random.choice(many)
 
     # -- commands --------------------------------------------------------------------------------------
 
@@ -158,7 +164,9 @@ class Author:
             queue=self.some(*QUEUES),
             requires=self.subset(*SKILLS) if self.random.random() < 0.4 else (),
             parent_id=self.task() if self.random.random() < 0.2 else None,
-            blocked_by=tuple(self.task() for _ in range(self.random.randrange(3))) if self.random.random() < 0.2 else (),
+            blocked_by=tuple(self.task() for _ in range(self.random.randrange(3)))
+            if self.random.random() < 0.2
+            else (),
             max_attempts=self.some(1, 2, 3),
             ready_at=self.some(None, None, None, 5, 1_768_829_904_130_000 + self.random.randrange(40_000) * SECOND),
             due_at=self.some(None, 7),
@@ -205,7 +213,9 @@ class Author:
         following = c.ClaimTasks(agent=agent, n=self.some(1, 2)) if self.random.random() < 0.4 else None
         match self.random.choice(ENDS):
             case "release":
-                return c.ReleaseTask(**who, note=self.text(), undelivered=self.some(False, False, True), then_claim=following)
+                return c.ReleaseTask(
+                    **who, note=self.text(), undelivered=self.random.random() < 0.3, then_claim=following
+                )
             case "complete":
                 evidence = self.some((), ("pytest",), ("pytest", UNICODE))
                 return c.CompleteTask(
@@ -222,12 +232,14 @@ class Author:
             case "context":
                 return c.AddContext(**who, content="found", type=self.some(*ENTRY_TYPES), metadata=self.metadata())
             case _:
-                return c.AddProgress(**who, items=("one", UNICODE), completed=self.some(True, False))
+                return c.AddProgress(**who, items=("one", UNICODE), completed=self.random.random() < 0.5)
 
     def edit_as_anybody(self) -> c.Command:
         if self.random.random() < 0.5:
             return c.CancelTask(**self.header(), task_id=self.task(), reason=self.text())
-        return c.BlockTask(**self.header(), task_id=self.task(), reason="later", blocked_by=self.some((), (self.task(),)))
+        return c.BlockTask(
+            **self.header(), task_id=self.task(), reason="later", blocked_by=self.some((), (self.task(),))
+        )
 
     def update_task(self) -> c.Command:
         changes = {
@@ -299,7 +311,9 @@ class Author:
         return c.RegisterAgent(**self.header(), agent_id=self.some(*AGENTS), **chosen)
 
     def sweep(self) -> c.Command:
-        return c.Sweep(**self.header(), limit=self.some(1, 100), forget_receipts_before=self.some(None, None, 10**15 * 2))
+        return c.Sweep(
+            **self.header(), limit=self.some(1, 100), forget_receipts_before=self.some(None, None, 10**15 * 2)
+        )
 
     def import_task(self) -> c.Command:
         return c.ImportTask(
@@ -314,7 +328,9 @@ class Author:
         )
 
     def update_project(self) -> c.Command:
-        settings = self.some({}, {"completion": "none"}, {"completion": "evidence"}, {"retry": "at_once"}, {"retry": "no"})
+        settings = self.some(
+            {}, {"completion": "none"}, {"completion": "evidence"}, {"retry": "at_once"}, {"retry": "no"}
+        )
         changes = {"name": UNICODE, "weight": 5, "settings": settings, "archived": self.random.random() < 0.3}
         chosen = {name: changes[name] for name in self.subset(*changes)}
         return c.UpdateProject(**self.header(), **chosen)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -40,24 +39,20 @@ class TestTamperedSQLite(_SQLite, Tampering):
     def file(self, tmp_path: Path) -> None:
         self.path = tmp_path / "team.db"
 
-    @contextmanager
-    def changing(self) -> Iterator[sqlite3.Connection]:
+    def change(self, sql: str, *parameters: object) -> None:
         connection = sqlite3.connect(self.path)
         with connection:
-            yield connection
+            connection.execute(sql, parameters)
         connection.close()
 
-    def edit_event(self, store: LocalStore, position: int, field: str, value: object) -> None:
-        with self.changing() as sql:
-            sql.execute(f"UPDATE events SET {field} = ? WHERE project = ? AND position = ?", (value, DEMO, position))
+    def edit_event(self, _store: LocalStore, position: int, field: str, value: object) -> None:
+        self.change(f"UPDATE events SET {field} = ? WHERE project = ? AND position = ?", value, DEMO, position)  # noqa: S608 - names of ours
 
-    def remove_event(self, store: LocalStore, position: int) -> None:
-        with self.changing() as sql:
-            sql.execute("DELETE FROM events WHERE project = ? AND position = ?", (DEMO, position))
+    def remove_event(self, _store: LocalStore, position: int) -> None:
+        self.change("DELETE FROM events WHERE project = ? AND position = ?", DEMO, position)
 
-    def add_event(self, store: LocalStore, event: Event) -> None:
-        with self.changing() as sql:
-            sql.execute(statements.load()["save_event"], tuple(CODECS["event"].write(event)))
+    def add_event(self, _store: LocalStore, event: Event) -> None:
+        self.change(statements.load()["save_event"], *CODECS["event"].write(event))
 
     @staticmethod
     def where(kind: str, key: Any) -> tuple[str, tuple[Any, ...]]:  # noqa: ANN401
@@ -71,22 +66,18 @@ class TestTamperedSQLite(_SQLite, Tampering):
         codec, (where, keys) = CODECS[kind], self.where(kind, key)
         entity = attrs.evolve(store.rows(DEMO)[kind][key], **{field: value})
         column = codec.write(entity)[codec.columns.index(field)]
-        with self.changing() as sql:
-            sql.execute(f"UPDATE {codec.table} SET {field} = ? WHERE {where}", (column, *keys))
+        self.change(f"UPDATE {codec.table} SET {field} = ? WHERE {where}", column, *keys)  # noqa: S608 - names of ours
 
-    def remove_row(self, store: LocalStore, kind: str, key: Any) -> None:  # noqa: ANN401
+    def remove_row(self, _store: LocalStore, kind: str, key: Any) -> None:  # noqa: ANN401
         where, keys = self.where(kind, key)
-        with self.changing() as sql:
-            sql.execute(f"DELETE FROM {CODECS[kind].table} WHERE {where}", keys)
+        self.change(f"DELETE FROM {CODECS[kind].table} WHERE {where}", *keys)  # noqa: S608 - names of ours
 
-    def add_row(self, store: LocalStore, kind: str, entity: Any) -> None:  # noqa: ANN401
+    def add_row(self, _store: LocalStore, kind: str, entity: Any) -> None:  # noqa: ANN401
         touched = (0,) if kind in {"queue", "group"} else ()
-        with self.changing() as sql:
-            sql.execute(statements.load()[f"insert_{kind}"], (DEMO, *CODECS[kind].write(entity), *touched))
+        self.change(statements.load()[f"insert_{kind}"], DEMO, *CODECS[kind].write(entity), *touched)
 
-    def edit_head(self, store: LocalStore, field: str, value: object) -> None:
-        with self.changing() as sql:
-            sql.execute(f"UPDATE heads SET {field} = ? WHERE project = ?", (value, DEMO))
+    def edit_head(self, _store: LocalStore, field: str, value: object) -> None:
+        self.change(f"UPDATE heads SET {field} = ? WHERE project = ?", value, DEMO)  # noqa: S608 - names of ours
 
 
 # -- the schema ---------------------------------------------------------------------------------------------------

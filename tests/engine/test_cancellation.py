@@ -169,7 +169,7 @@ async def test_a_cancelled_refusal_leaves_nothing_behind() -> None:
 
 async def test_a_grant_that_arrived_with_the_cancellation_is_not_lost() -> None:
     # The reply is there, and in the same instant the caller is cancelled: either it holds the work, or nobody does.
-    store, wiring = in_memory()
+    _, wiring = in_memory()
     async with WiredHub(wiring, background=False) as hub:
         project = await hub.project("demo", create=True)
         await project.create_task("T", task_id="t1")

@@ -107,7 +107,7 @@ async def test_urgent_commands_go_first_in_a_batch() -> None:
         project = await hub.project("demo", create=True)
         await project.create_task("held", task_id="held")
         work = await project.start_task("held", "ada")
-        header = {"actor": "ada", "task_id": "held", "token": work.token}
+        header: dict[str, Any] = {"actor": "ada", "task_id": "held", "token": work.token}
         results = await project.execute_many(
             [
                 c.CreateTask(title="new", task_id="new"),
@@ -182,7 +182,8 @@ async def test_a_command_that_raises_spares_other_projects() -> None:
     store, wiring = in_memory(policies={"completion": Picky()})
     async with WiredHub(wiring, background=False) as hub:
         bad, good = await hub.project("bad", create=True), await hub.project("good", create=True)
-        work = await (await bad.create_task("bad") and bad.claim("ada"))
+        await bad.create_task("bad")
+        work = await bad.claim("ada")
         assert work is not None
         failed: list[ArbeitError] = []
 
@@ -202,7 +203,7 @@ async def test_a_command_that_raises_spares_other_projects() -> None:
 class Sulking:
     """A retry policy with a defect: it cannot bear one title."""
 
-    def backoff(self, task: Task, entropy: int) -> int | None:
+    def backoff(self, task: Task, _entropy: int) -> int | None:
         if task.title == "bad":
             raise ZeroDivisionError
         return 0

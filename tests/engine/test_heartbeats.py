@@ -16,11 +16,12 @@ from arbeit.core.model import SECOND
 from arbeit.project import Project
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredHub
-from arbeit.testing.faults import FaultyStore
+from arbeit.testing.faults import Fault, FaultyStore
 from tests.engine.stores import in_memory, log, types
 
 pytestmark = pytest.mark.anyio
 PROOF = ["pytest"]
+AWAY: list[Fault] = ["fail"] * 1000
 
 
 @frozen
@@ -167,12 +168,15 @@ async def test_a_lost_lease_cancels_the_block_and_is_heard_of() -> None:
         reached: list[str] = []
         went_on = anyio.Event()
 
+        async def block() -> None:
+            async with work:
+                reached.append("in")
+                await anyio.sleep_forever()
+                reached.append("never")
+
         async def holder() -> None:
             with pytest.raises(ArbeitError) as caught:
-                async with work:
-                    reached.append("in")
-                    await anyio.sleep_forever()
-                    reached.append("never")
+                await block()
             assert caught.value.code is Code.LEASE_LOST
             # Only the block was cancelled, not whoever runs it.
             await anyio.lowlevel.checkpoint()
@@ -183,7 +187,7 @@ async def test_a_lost_lease_cancels_the_block_and_is_heard_of() -> None:
                 group.start_soon(holder)
                 await anyio.wait_all_tasks_blocked()
                 # This process cannot reach the store for a while, and another one takes the task back.
-                s.store.plan(*["fail"] * 1000)
+                s.store.plan(*AWAY)
                 await s.clock.advance(35)
                 assert "task_reclaimed" in types(s.store)
                 s.store.planned.clear()
@@ -203,7 +207,7 @@ async def test_a_holder_that_cannot_renew_keeps_trying_until_it_can() -> None:
         assert work is not None
         async with work:
             # The other hub would reclaim, but the store is back before the deadline.
-            s.store.plan(*["fail"] * 1000)
+            s.store.plan(*AWAY)
             await s.clock.advance(50)
             s.store.planned.clear()
             await s.clock.advance(60)
@@ -216,7 +220,7 @@ async def test_after_a_failure_a_lease_is_renewed_as_often_as_before() -> None:
         work = await s.project.claim("ada", ttl=60)
         assert work is not None
         async with work:
-            s.store.plan(*["fail"] * 5)
+            s.store.plan(*AWAY[:5])
             await s.clock.advance(30)
             s.store.planned.clear()
             before = s.store.transactions
@@ -246,7 +250,7 @@ async def test_a_task_group_in_the_block_is_cancelled_with_it() -> None:
             async with anyio.create_task_group() as group:
                 group.start_soon(holder)
                 await anyio.wait_all_tasks_blocked()
-                s.store.plan(*["fail"] * 1000)
+                s.store.plan(*AWAY)
                 await s.clock.advance(35)
                 s.store.planned.clear()
                 await s.clock.advance(2)
@@ -259,9 +263,10 @@ async def test_an_exception_matters_more_than_a_lost_lease(known: bool) -> None:
         await s.project.create_task("T")
         work = await s.project.claim("ada", ttl=5)
         assert work is not None
-        with pytest.raises(ZeroDivisionError) as caught:
+
+        async def block() -> None:
             async with work:
-                s.store.plan(*["fail"] * 1000)
+                s.store.plan(*AWAY)
                 with anyio.CancelScope(shield=True):
                     await s.clock.advance(10)
                     s.store.planned.clear()
@@ -269,6 +274,9 @@ async def test_an_exception_matters_more_than_a_lost_lease(known: bool) -> None:
                         await s.clock.advance(2)
                 assert work.is_lost is known
                 raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            await block()
         assert "task_reclaimed" in types(s.store)
         assert "task_failed" not in types(s.store)
         if not known:

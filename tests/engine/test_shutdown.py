@@ -21,7 +21,7 @@ from arbeit.ports import Capabilities, Job
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredHub
 from arbeit.testing.faults import FaultyStore
-from tests.engine.stores import gated, in_memory, log, types
+from tests.engine.stores import gated, in_memory, types
 
 pytestmark = pytest.mark.anyio
 
@@ -122,18 +122,20 @@ async def test_a_claimer_that_waits_hears_of_the_end() -> None:
             ends.append(error.code)
 
     with anyio.fail_after(5):
-        async with anyio.create_task_group() as group:
-            async with WiredHub(wiring) as hub:
-                group.start_soon(wait, await hub.project("demo", create=True))
-                await wait_all_tasks_blocked()
+        async with anyio.create_task_group() as group, WiredHub(wiring) as hub:
+            group.start_soon(wait, await hub.project("demo", create=True))
+            await wait_all_tasks_blocked()
     assert ends in ([None], [Code.NOT_INITIALIZED])
 
 
 async def test_an_exception_of_the_body_comes_out_as_it_is(url: str) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def body() -> None:
         async with arbeit.open(url) as hub:
             await hub.project("demo", create=True)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await body()
     with pytest.raises(ArbeitError) as caught:
         async with arbeit.open(url) as hub:
             await hub.project("nope")
@@ -141,12 +143,15 @@ async def test_an_exception_of_the_body_comes_out_as_it_is(url: str) -> None:
 
 
 async def test_an_exception_inside_held_work_comes_out_as_it_is(url: str) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def body() -> None:
         async with arbeit.open(url) as hub:
             project = await hub.project("demo", create=True)
             await project.create_task("T")
             async with await _claimed(project):
                 raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await body()
     if url != "memory://":
         async with arbeit.open(url) as hub:
             assert "task_failed" in [event.type for event in await (await hub.project("demo")).history()]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Condition, Event
+from typing import TypeVar
 
 import pytest
 from attrs import frozen
@@ -22,14 +23,17 @@ from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Reply
+from arbeit.core.model import Event as Recorded
 from arbeit.ports import Clock, Job, LocalStore
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredSyncHub
 from arbeit.testing.faults import Fault, FaultyStore
 
+T = TypeVar("T")
 PATIENCE = 20
 PROOF = ["pytest"]
+AWAY: list[Fault] = ["fail"] * 10_000
 
 
 class Beating(FaultyStore):
@@ -227,10 +231,11 @@ def test_a_lost_lease_is_heard_of_on_leaving(pulse: Pulse) -> None:
         heard.set()
 
     work.inner.lost = lost  # type: ignore[method-assign]  # only to know when
-    with pytest.raises(ArbeitError) as caught, work:
+
+    def lose() -> None:
         pulse.beat()
         # The hub cannot reach the store for a while; another one can, and takes the task back.
-        pulse.store.plan(*["fail"] * 10_000)
+        pulse.store.plan(*AWAY)
         pulse.clock.tick(100)
         other = BlockingSession(Wiring(pulse.store._store, pulse.clock, KEY, {}))
         (reply,) = other.run("demo", [c.ClaimTasks(actor="bob", agent="bob", capabilities=())])
@@ -240,6 +245,9 @@ def test_a_lost_lease_is_heard_of_on_leaving(pulse: Pulse) -> None:
         pulse.clock.tick(100)
         assert heard.wait(PATIENCE)
         assert work.is_lost
+
+    with pytest.raises(ArbeitError) as caught, work:
+        lose()
     assert caught.value.code is Code.LEASE_LOST
     with pytest.raises(ArbeitError):
         work.note("too late")
@@ -313,6 +321,29 @@ def test_a_watcher_in_a_thread_sees_everything(wiring: Wiring) -> None:
         assert watching.result(PATIENCE) == list(range(1, 31))
 
 
+def test_verify_is_right_while_others_write(wiring: Wiring) -> None:
+    with WiredSyncHub(wiring) as hub, ThreadPoolExecutor(2) as pool:
+        project = hub.project("demo", create=True)
+        enough = Event()
+
+        def write(agent: str) -> None:
+            while not enough.is_set():
+                project.create_task("T")
+                work = project.claim(agent)
+                assert work is not None
+                work.complete("done", evidence=PROOF)
+
+        writing = [pool.submit(write, agent) for agent in ("a", "b")]
+        try:
+            found = [project.verify() for _ in range(30)]
+        finally:
+            enough.set()
+        for one in writing:
+            one.result(PATIENCE)
+        assert [one.problem for one in found if not one.ok] == []
+        assert found[-1].events > found[0].events
+
+
 def test_a_command_under_way_is_finished_before_the_hub_closes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/team.db"
     errors: list[BaseException] = []
@@ -336,20 +367,20 @@ def test_a_command_under_way_is_finished_before_the_hub_closes(tmp_path: Path) -
     assert [getattr(error, "code", None) for error in errors] == [Code.NOT_INITIALIZED]
     with sync.open(url) as hub:
         project = hub.project("demo")
-        events = []
+        events: list[Recorded] = []
         while page := project.history(after=len(events), limit=1000):
             events += page
     assert [event.task_id for event in events if event.type == "task_created"] == created
 
 
-def _when_waiting(hub: WiredSyncHub, submit: Callable[[], Future[object]]) -> Future[object]:
+def _when_waiting(hub: WiredSyncHub, submit: Callable[[], Future[T]]) -> Future[T]:
     """Submit, and come back once somebody waits for a commit."""
     session = hub.session
     inner, waits = session._wait_for_commit, Event()
 
-    def wait(*args: object) -> bool:
+    def wait(events: int, pulse: int, until: float) -> bool:
         waits.set()
-        return inner(*args)  # type: ignore[arg-type]  # passed on
+        return inner(events, pulse, until)
 
     session._wait_for_commit = wait  # type: ignore[method-assign]  # only to know when
     submitted = submit()

@@ -107,12 +107,12 @@ async def _complete_child(project: Project) -> Callable[[], Awaitable[object]]:
 async def _cancel_blocker(project: Project) -> Callable[[], Awaitable[object]]:
     work = await held(project)
     await project.create_task("woken", blocked_by=[work.task.id])
-    return lambda: work.cancel()
+    return work.cancel
 
 
 async def _release(project: Project) -> Callable[[], Awaitable[object]]:
     work = await held(project, "woken")
-    return lambda: work.release()
+    return work.release
 
 
 async def _fail_at_once(project: Project) -> Callable[[], Awaitable[object]]:

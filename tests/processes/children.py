@@ -81,7 +81,9 @@ class Life:
 
     def claim(self, agent: str) -> c.Command:
         """A claim of a new agent: two events."""
-        return c.ClaimTasks(actor=agent, agent=agent, capabilities=(), correlation_id=self.named("claim"), ttl=3_600_000_000)
+        return c.ClaimTasks(
+            actor=agent, agent=agent, capabilities=(), correlation_id=self.named("claim"), ttl=3_600_000_000
+        )
 
     def note(self, grant: Grant) -> c.Command:
         """A note of the holder: one event, and a heartbeat."""

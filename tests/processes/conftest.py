@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,7 +34,7 @@ def start(context: ForkServerContext) -> Iterator[Start]:
     """Start a child with one end of a pipe as its last argument; get the process and the other end."""
     started: list[ForkServerProcess] = []
 
-    def start(target: Callable[..., None], *args: Any) -> tuple[ForkServerProcess, Connection]:
+    def start(target: Callable[..., None], *args: object) -> tuple[ForkServerProcess, Connection]:
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=target, args=(*args, theirs), daemon=True)
         process.start()

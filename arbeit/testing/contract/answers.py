@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from attrs import evolve
 
+from arbeit.clock import SystemClock
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
@@ -21,8 +23,27 @@ from arbeit.project import Project
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract.faces import Face, Faces, refused
 from arbeit.testing.contract.path import PROOF, claimed
+from arbeit.work import Work
 
 Call = Callable[[Project], Awaitable[object]]
+
+
+async def _supersede_twice(project: Project) -> None:
+    entry = await project.add_context("free", "first")
+    await project.supersede_context(entry.id, "second")
+    await project.supersede_context(entry.id, "third")
+
+
+async def _key_twice(project: Project) -> None:
+    await project.create_task("T", idempotency_key="k")
+    await project.create_task("U", idempotency_key="k")
+
+
+async def _nest(project: Project) -> None:
+    parent_id = None
+    for _ in range(17):
+        parent_id = (await project.create_task("T", parent_id=parent_id)).id
+
 
 REFUSALS: Mapping[str, tuple[Code, Call]] = {
     "an unknown task": (Code.TASK_NOT_FOUND, lambda p: p.get("nope")),
@@ -73,28 +94,11 @@ REFUSALS: Mapping[str, tuple[Code, Call]] = {
     "a finished task": (Code.INVALID_TRANSITION, lambda p: p.cancel_task("over")),
     "a child of a finished task": (Code.INVALID_TRANSITION, lambda p: p.create_task("T", parent_id="over")),
     "an old version": (Code.VERSION_CONFLICT, lambda p: p.update_task("edited", title="T", expected_version=1)),
-    "an entry superseded twice": (Code.ALREADY_SUPERSEDED, lambda p: _supersede_twice(p)),
+    "an entry superseded twice": (Code.ALREADY_SUPERSEDED, _supersede_twice),
     "a stale token": (Code.LEASE_LOST, lambda p: p.execute(c.RenewLease(task_id="held", token="f" * 32))),
-    "a key used for something else": (Code.IDEMPOTENCY_MISMATCH, lambda p: _key_twice(p)),
-    "a hierarchy too deep": (Code.MAX_DEPTH_EXCEEDED, lambda p: _nest(p)),
+    "a key used for something else": (Code.IDEMPOTENCY_MISMATCH, _key_twice),
+    "a hierarchy too deep": (Code.MAX_DEPTH_EXCEEDED, _nest),
 }
-
-
-async def _supersede_twice(project: Project) -> None:
-    entry = await project.add_context("free", "first")
-    await project.supersede_context(entry.id, "second")
-    await project.supersede_context(entry.id, "third")
-
-
-async def _key_twice(project: Project) -> None:
-    await project.create_task("T", idempotency_key="k")
-    await project.create_task("U", idempotency_key="k")
-
-
-async def _nest(project: Project) -> None:
-    parent_id = None
-    for _ in range(17):
-        parent_id = (await project.create_task("T", parent_id=parent_id)).id
 
 
 VERBS: Mapping[str, Callable[[Project, str], Awaitable[object]]] = {
@@ -159,25 +163,26 @@ class Answers(Faces):
             lambda: staged.history(task_id=text),
             lambda: hub.project(text),
         ]
-        answers = []
+        answers: list[Any] = []
         for read in reads:
             try:
                 found = await read()
                 answers.append(getattr(found, "tasks", found))
             except ArbeitError as error:
                 answers.append(error.code)
-        allowed = (Code.INVALID_INPUT, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND, (), [])
+        allowed: tuple[Any, ...] = (Code.INVALID_INPUT, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND, (), [])
         assert [answer for answer in answers if answer not in allowed] == []
 
     async def test_positions_and_limits_of_history_are_sound(self, staged: Project) -> None:
         everything = await staged.history()
-        for arguments, wanted in (
+        cases: list[tuple[dict[str, Any], list[Event] | None]] = [
             ({"after": -1}, everything),
             ({"after": 2**63}, []),
             ({"limit": 0}, []),
             ({"limit": -1}, None),
             ({"limit": 10**9}, None),
-        ):
+        ]
+        for arguments, wanted in cases:
             try:
                 found = await staged.history(**arguments)
             except ArbeitError as error:
@@ -241,6 +246,26 @@ class Answers(Faces):
                 assert result.code is Code.PARENT_NOT_FOUND
         assert (await project.overview()).statuses == {"open": 400}
         assert await project.execute_many([]) == []
+
+    async def test_of_many_the_urgent_go_first(self, staged: Project, clock: VirtualClock) -> None:
+        work = await staged.start_task("free", "ada", ttl=1)
+        clock.tick(100)
+        before = (await staged.overview()).head.position
+        header: dict[str, Any] = {"actor": "ada", "task_id": "free", "token": work.token}
+        await staged.execute_many(
+            [
+                c.CreateTask(title="new"),
+                c.AddContext(task_id="aside", content="a remark"),
+                c.ClaimTasks(actor="bob", agent="bob", capabilities=()),
+                c.CompleteTask(**header, evidence=("e",)),
+                c.RenewLease(**header),
+            ]
+        )
+        happened = [event.type for event in await staged.history(after=before)]
+        # The late holder before the sweep that a claim brings, and new work last.
+        assert happened[0] == "task_completed"
+        assert happened[-1] == "task_created"
+        assert "task_reclaimed" not in happened
 
     # -- reads -----------------------------------------------------------------------------------------
 
@@ -359,6 +384,36 @@ class Answers(Faces):
                 group.start_soon(watch, await hub.project("demo", create=True))
                 await up_to_date.wait()
         assert seen == [1]
+
+    async def test_what_another_opening_commits_is_seen_live(self, face: Face, tmp_path: Path) -> None:
+        clock = SystemClock()
+        wiring = self.open(tmp_path, clock)
+        if not wiring.store.capabilities.shared:
+            wiring.store.close()
+            pytest.skip("this store is not shared")
+        seen: list[int] = []
+        works: list[Work | None] = []
+        watching = anyio.Event()
+
+        async def watch(project: Project) -> None:
+            async for event in project.watch():
+                seen.append(event.position)
+                watching.set()
+                if event.position == 11:
+                    return
+
+        async with face.over(wiring) as mine, face.over(self.open(tmp_path, clock)) as theirs:
+            project = await mine.project("demo", create=True)
+            with anyio.fail_after(30):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(watch, project)
+                    await watching.wait()
+                    other = await theirs.project("demo")
+                    for number in range(10):
+                        await other.create_task(f"T{number}")
+                works.append(await project.claim("ada", wait=10))
+        assert seen == list(range(1, 12))
+        assert works[0] is not None
 
     # -- proof and explanations ------------------------------------------------------------------------
 

@@ -292,7 +292,7 @@ class Path_(Faces):  # noqa: N801 - pathlib has the plain name
         await project.set_queue("heavy", weight=200)
         for queue in ("default", "heavy"):
             for priority in ("low", "normal", "high", "critical"):
-                await project.create_task(f"{queue} {priority}", queue=queue, priority=priority)  # type: ignore[arg-type]  # one of them
+                await project.create_task(f"{queue} {priority}", queue=queue, priority=priority)
         order = [(await claimed(project)).task.title for _ in range(8)]
         for queue in ("default", "heavy"):
             mine = [title for title in order if title.startswith(queue)]

@@ -15,7 +15,7 @@ from arbeit.core import commands as c
 from arbeit.core.model import SECOND, ZERO_HASH, Beat, Changes, Head, Receipt
 from arbeit.core.policy import EVERYTHING
 from arbeit.core.view import Reads
-from arbeit.ports import LocalStore, Query
+from arbeit.ports import Job, LocalStore, Query
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import START, VirtualClock
 from arbeit.testing.contract.opening import Opening
@@ -103,9 +103,7 @@ class Transactions(Opening):
         def raises(_head: Head | None) -> Reads:
             raise Mishap
 
-        good, bad = Scribe("good"), Scribe("bad")
-        bad.reads = raises  # type: ignore[method-assign]  # the point of the test
-        results = transact(store, bad, good)
+        results = store.transact([Job("bad", raises, Scribe("bad").decide), Scribe("good").job])
         assert [type(result) for result in results] == [Mishap, Changes]
         assert store.history("good", 0, 10, EVERYTHING) != []
 
@@ -120,11 +118,11 @@ class Transactions(Opening):
     @pytest.mark.parametrize("kind", ["task", "event"])
     def test_a_duplicate_fails_only_its_job(self, store: LocalStore, kind: str) -> None:
         transact(store, Scribe("one", new={"task": [task("t1")]}), Scribe("two", new={"task": [task("t1")]}))
-        doubled = Scribe("one", new={"task": [task("t0"), task("t1", title="another")]} if kind == "task" else {})
+        doubled = Scribe("one", new={"task": [task("t0"), task("t1", title="another")]}).job
         if kind == "event":
             again = Changes(Head(1, "other"), events=(record("one", 1, data='{"other":1}'),))
-            doubled.changes = lambda _head: again  # type: ignore[method-assign]  # an event where one is already
-        results = transact(store, Scribe("three"), doubled, Scribe("two", new={"task": [task("t2")]}))
+            doubled = Job("one", lambda _head: Reads(), lambda _rows: again)
+        results = store.transact([Scribe("three").job, doubled, Scribe("two", new={"task": [task("t2")]}).job])
         assert [isinstance(result, Exception) for result in results] == [False, True, False]
         assert {name: one.title for name, one in store.rows("one")["task"].items()} == {"t1": "Task t1"}
         assert [event.data for event in store.history("one", 0, 10, EVERYTHING)] == ["{}"]

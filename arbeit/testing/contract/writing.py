@@ -77,7 +77,7 @@ class Scribe:
     def changes(self, head: Head | None) -> Changes:
         """What it was told to write, at this head."""
         head = head or Head()
-        events = []
+        events: list[Event] = []
         for position in range(head.position + 1, head.position + self._events + 1):
             events.append(record(self.project, position, prev_hash=events[-1].hash if events else head.hash))
         last = events[-1] if events else None
@@ -181,7 +181,7 @@ def _plain(number: int) -> c.CreateTask:
         actor="lead",
         task_id=f"t{number:02}",
         title=f"Task {number}",
-        priority=("critical", "high", "normal", "low")[number % 4],  # type: ignore[arg-type]  # one of them
+        priority=("critical", "high", "normal", "low")[number % 4],
         queue=queue,
         requires=("python",) if number % 5 == 0 else (),
         labels=("red", "blue")[: number % 3],
