@@ -18,7 +18,7 @@ from arbeit.audit import Verification
 from arbeit.clock import fresh_id
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, fill, grants
+from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, arrange, fill, grants
 from arbeit.core.decide import Env
 from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.leases import token_for
@@ -291,7 +291,10 @@ class BlockingSession:
         results: list[Reply | ArbeitError] = []
         while len(results) < len(commands):
             rest = commands[len(results) :]
-            results += self.run(project, rest[: fill(rest)])
+            batch = rest[: fill(rest)]
+            order = arrange(batch)
+            found = dict(zip(order, self.run(project, [batch[at] for at in order]), strict=True))
+            results += [found[at] for at in range(len(batch))]
         return results
 
     def run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:

@@ -155,7 +155,7 @@ def test_agents_end_with_their_conductor_even_if_stopped(tmp_path: Path) -> None
         (["--plan", "{text}"], "is not JSON"),
         (["--agents", "0"], "a team has 1 to 16 agents, not 0"),
         (["--agents", "two"], "a team has 1 to 16 agents, not two"),
-        (["--db", "{text}"], "file is not a database"),
+        (["--db", "{text}"], "is not a SQLite database"),
         (["--unknown"], "unrecognized arguments: --unknown"),
     ],
 )

@@ -295,6 +295,21 @@ def test_shares_follow_weights_through_commands(team: Team) -> None:
     assert Counter(history) == {"low": 20, "mid": 60, "top": 120}
 
 
+def test_remainders_are_kept_from_claim_to_claim(team: Team) -> None:
+    weights = {"low": 3, "mid": 7, "top": 999}
+    for queue, weight in weights.items():
+        team.do(c.SetQueue(queue=queue, weight=weight))
+        team.do_all(*(c.CreateTask(title="t", queue=queue) for _ in range(300)))
+    history = []
+    for _ in range(60):
+        history += [held.task.queue for held in team.claim_many("ada", 4)]
+        team.forget_view()
+    assert history == exactly(weights, 240)
+    served_of = Counter(history)
+    for name, queue in team.rows()["queue"].items():
+        assert queue.tag * queue.weight + queue.remainder == served_of[name] << SCALE
+
+
 def test_a_task_started_by_name_is_charged_to_its_queue_and_costs_no_other_its_turn(team: Team) -> None:
     mine = [team.create("mine", queue="mine") for _ in range(10)]
     for _ in range(10):

@@ -644,6 +644,25 @@ def test_completing_goes_on_with_what_it_just_freed(team: Team) -> None:
     assert [grant.task.id for grant in reply.grants] == [second.id]
 
 
+@then
+def test_going_on_sees_what_has_just_fallen_due(team: Team, end: End) -> None:
+    held = team.start(team.create("first"), ttl=seconds(60))
+    due = team.create("due", ready_at=team.now + seconds(5), priority="critical")
+    team.tick(5)
+    reply = end(team, held, c.ClaimTasks(agent="ada"))
+    assert [grant.task.id for grant in reply.grants] == [due.id]
+
+
+@then
+def test_going_on_sees_what_a_silent_holder_left(end: End) -> None:
+    with harness.team(settings={"retry": "at_once"}) as team:
+        held = team.start(team.create("mine"), "ada", ttl=seconds(60))
+        lost = team.start(team.create("lost", priority="critical"), "bob", ttl=seconds(5))
+        team.tick(5)
+        reply = end(team, held, c.ClaimTasks(agent="ada"))
+        assert [grant.task.id for grant in reply.grants] == [lost.task.id]
+
+
 # --- what finishing takes -----------------------------------------------------------------------------------
 
 
