@@ -320,18 +320,21 @@ class Engine:
             _names(command.queues),
             own=command.capabilities is None,
         )
-        reply = Reply()
-        with anyio.move_on_after(wait):
-            try:
-                # In line before looking, so that nothing that becomes ready meanwhile is missed.
-                waiters.join(waiter)
-                reply = await self.execute(project, command)
-                while not reply.grants:
+        until = anyio.current_time() + wait
+        # In line before looking, so that nothing that becomes ready meanwhile is missed.
+        waiters.join(waiter)
+        try:
+            reply = await self.execute(project, command)
+            while not reply.grants:
+                # Only the waiting is timed: a look that was begun is brought to its end.
+                with CancelScope(deadline=until) as patience:
                     await waiter.woken.wait()
-                    waiter.woken = Event()
-                    reply = await self.execute(project, command)
-            finally:
-                waiters.leave(waiter)
+                if patience.cancelled_caught:
+                    break
+                waiter.woken = Event()
+                reply = await self.execute(project, command)
+        finally:
+            waiters.leave(waiter)
         return reply
 
     async def _known_capabilities(self, project: str, command: c.ClaimTasks) -> frozenset[str]:

@@ -128,11 +128,17 @@ class Answers(Faces):
     @pytest.fixture
     async def staged(self, project: Project) -> Project:
         """A project with a task in each state that refusals need, named after it."""
-        for name in ("free", "held", "over", "edited", "aside"):
-            await project.create_task(name, task_id=name)
-        await project.create_task("waits", task_id="waits", blocked_by=["free"])
-        await project.create_task("needs", task_id="needs", requires=["flying"], queue="air")
-        await project.create_task("child", task_id="child", parent_id="edited")
+        await project.execute_many(
+            [
+                *(
+                    c.CreateTask(actor="lead", title=name, task_id=name)
+                    for name in ("free", "held", "over", "edited", "aside")
+                ),
+                c.CreateTask(actor="lead", title="waits", task_id="waits", blocked_by=("free",)),
+                c.CreateTask(actor="lead", title="needs", task_id="needs", requires=("flying",), queue="air"),
+                c.CreateTask(actor="lead", title="child", task_id="child", parent_id="edited"),
+            ]
+        )
         await project.start_task("held", "holder", ttl=3600)
         await (await project.start_task("over", "holder")).complete("done", evidence=PROOF)
         await project.update_task("edited", intent="changed")

@@ -113,10 +113,9 @@ def look(store: LocalStore, reads: Reads, *more: Reads, project: str = DEMO) -> 
 
 
 def do(session: BlockingSession, *commands: c.Command, project: str = DEMO) -> list[Reply]:
-    """Run commands one after the other; a refusal is raised."""
+    """Run commands together; a refusal is raised."""
     replies = []
-    for command in commands:
-        result = session.run(project, [command])[0]
+    for result in session.run(project, commands):
         if isinstance(result, ArbeitError):
             raise result
         replies.append(result)
