@@ -10,7 +10,6 @@ import pytest
 from anyio import CancelScope
 
 from arbeit.core import commands as c
-from arbeit.core.model import Reply
 from arbeit.project import Project
 from arbeit.testing.contract import WiredHub
 from tests.engine.stores import GateStore, gated, in_memory, log, types
