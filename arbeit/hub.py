@@ -13,9 +13,10 @@ from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.engine import Engine
+from arbeit.kernel import project_not_found
 from arbeit.ports import Clock
 from arbeit.project import Project
-from arbeit.session import Session, project_not_found
+from arbeit.session import Session
 
 
 async def open_project(session: Session, key: str, actor: str, *, create: bool, settings: Mapping[str, Any]) -> Project:

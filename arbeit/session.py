@@ -1,41 +1,26 @@
 """Executes commands and reads: what projects and hubs speak to, whoever drives the store.
 
-`Kernel` is what every engine shares: cached views, batches, policies, tokens. `BlockingSession` drives a store
-in its caller's own thread; its coroutines never wait, so they run without an event loop.
+`BlockingSession` drives a store in its caller's own thread; its coroutines never wait, so they run without an
+event loop.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from threading import Condition, Lock
-from typing import Any, Protocol
+from typing import Protocol
 
-from arbeit import audit, policies
+from arbeit import audit
 from arbeit.audit import Verification
-from arbeit.clock import fresh_id
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, arrange, fill, grants
-from arbeit.core.decide import Env
-from arbeit.core.errors import ArbeitError, Code, Rejection
-from arbeit.core.leases import token_for
-from arbeit.core.limits import Unset
-from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
-from arbeit.core.policy import EVERYTHING, Policies, Scope
-from arbeit.core.view import View
+from arbeit.core.batch import Batch, Outcome, arrange, fill
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Event, Explanation, Lease, Project, Reply
+from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
 from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
-from arbeit.wire import WIRE, fact_of, read_reply
 
-_VIEWS = 256
-_SWEEP_EVERY = 1 * SECOND
-RECEIPTS_KEPT = 25 * 3600 * SECOND
-"""How long stored replies stay: a day is promised."""
-POLL = 0.05
-"""Seconds between two looks for what other processes committed; jittered by half."""
-_RESOLVE_TRIES = 5
 LOST = frozenset({Code.LEASE_LOST, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND})
 """Answers to a renewal after which there is nothing left to renew."""
 
@@ -94,173 +79,6 @@ class Session(Protocol):
 
     def let_go(self, held: Held) -> None:
         """Stop renewing."""
-
-
-class Kernel:
-    """What an engine needs around a store, without waiting for anything."""
-
-    def __init__(self, wiring: Wiring) -> None:
-        self.store = wiring.store
-        self.clock = wiring.clock
-        self._key = wiring.lease_key
-        self._overrides = wiring.policies
-        self._views: OrderedDict[str, View] = OrderedDict()
-        self._policies: dict[int, tuple[Any, Policies]] = {}
-        self._swept: dict[str, int] = {}
-
-    # -- batches ---------------------------------------------------------------------------------------
-
-    def batch(self, project: str, commands: Sequence[c.Command]) -> Batch:
-        """A batch over the project's cached view."""
-        view = self._views.pop(project, None) or View(project)
-        self._views[project] = view
-        if len(self._views) > _VIEWS:
-            self._views.popitem(last=False)
-        return Batch(view, commands, WIRE, self._environment)
-
-    def drop_view(self, project: str) -> None:
-        """Forget what is cached of a project: its transaction did not end as it should."""
-        self._views.pop(project, None)
-
-    def swept_batch(self, project: str, commands: Sequence[c.Command]) -> Batch:
-        """A batch with a sweep in it where something is granted, or where none ran for a while.
-
-        The sweep comes after what is more urgent: a late holder may still finish in the same batch.
-        """
-        now = self.clock.now()
-        if not any(map(grants, commands)) and now - self._swept.get(project, 0) < _SWEEP_EVERY:
-            return self.batch(project, commands)
-        self._swept[project] = now
-        sweep = c.Sweep(actor=SWEEP_ACTOR)
-        at = next((n for n, command in enumerate(commands) if command.urgency > sweep.urgency), len(commands))
-        batch = self.batch(project, [*commands[:at], sweep, *commands[at:]])
-        batch.extra = at
-        return batch
-
-    def _environment(self, now: int, project: Project | None, claims: int) -> Env:
-        clock = self.clock
-        return Env(
-            now,
-            lambda prefix: fresh_id(clock, prefix),
-            lambda: int.from_bytes(clock.entropy(8), "big"),
-            self.policies(project),
-            self._key,
-            claims,
-        )
-
-    def policies(self, project: Project | None) -> Policies:
-        """The policies in force in a project."""
-        settings = project.settings if project is not None else {}
-        known = self._policies.get(id(settings))
-        if known is None or known[0] is not settings:
-            if len(self._policies) > _VIEWS:
-                self._policies.clear()
-            known = self._policies[id(settings)] = (settings, policies.resolve(settings, self._overrides))
-        return known[1]
-
-    def refuse(self, command: c.Command) -> ArbeitError | None:
-        """Why a command's settings may not reach a log: they name a policy that does not exist."""
-        settings = getattr(command, "settings", None)
-        if settings is None or isinstance(settings, Unset):
-            return None
-        try:
-            policies.resolve(settings, self._overrides)
-        except ArbeitError as error:
-            return error
-        return None
-
-    # -- outcomes --------------------------------------------------------------------------------------
-
-    @staticmethod
-    def settle(outcome: Outcome | Exception) -> Reply | ArbeitError:
-        """A reply, or the error that its caller sees."""
-        if isinstance(outcome, Reply):
-            return outcome
-        if isinstance(outcome, Stored):
-            return read_reply(outcome.text)
-        if isinstance(outcome, Rejection):
-            return ArbeitError.of(outcome)
-        if isinstance(outcome, ArbeitError):
-            return outcome
-        error = ArbeitError(
-            Code.INTERNAL,
-            f"the command failed ({type(outcome).__name__}); nothing of it was kept",
-            suggestions=("This is a defect of Arbeit or of a policy; please report it.",),
-        )
-        error.__cause__ = outcome
-        return error
-
-    def token(self, project: str, lease: Lease) -> str:
-        """The token of a lease."""
-        return token_for(self._key, project, lease)
-
-    def committed(self, batch: Batch, head_position: int, last: Event | None) -> bool:
-        """Whether a batch whose outcome was unknown is in the log, given the head seen under the lock."""
-        if last is None or head_position < last.position:
-            return False
-        found = self.store.history(batch.view.key, last.position - 1, 1, EVERYTHING)
-        return bool(found) and found[0].hash == last.hash
-
-    # -- reads -----------------------------------------------------------------------------------------
-
-    def scope(self, project: str, actor: str) -> Scope:
-        """What an actor may see of a project."""
-        override = self._overrides.get("access")
-        if override is not None:
-            return override.scope(actor)  # type: ignore[no-any-return]  # an Access policy
-        view = self._views.get(project)
-        return self.policies(view.project if view is not None else None).access.scope(actor)
-
-    def require_everything(self, project: str, actor: str) -> None:
-        """Refuse a read of the whole project to those who may not see all of it."""
-        if self.scope(project, actor).queues is not None:
-            raise ArbeitError(Code.FORBIDDEN, f"{actor} may not read the whole project")
-
-    def explain_past(self, project: str, task_id: str) -> Explanation:
-        """Fold the log up to a task's last claim, and explain the pick that was made there."""
-        events = self.store.history(project, 0, 100_000, EVERYTHING, task_id)
-        claimed = [event for event in events if event.type == "task_claimed"]
-        if not claimed:
-            raise ArbeitError(
-                Code.RUN_NOT_FOUND,
-                f"task {task_id} was never claimed",
-                suggestions=("Explain what an agent would get now: project.explain(agent=...).",),
-                data={"task_id": task_id},
-            )
-        view = audit.fold(project, audit.log(self.store, project, claimed[-1].position - 1))
-        fact: Any = fact_of(claimed[-1])
-        agent = view.agent(fact.agent_id)
-        capabilities = frozenset(agent.capabilities if agent is not None else ())
-        return view.schedule.explain(capabilities, fact.queues)
-
-
-def raised(result: Reply | ArbeitError) -> Reply:
-    """A reply, or its error raised."""
-    if isinstance(result, ArbeitError):
-        raise result
-    return result
-
-
-def jitter(seconds: float) -> float:
-    """A little more or less, so that many waiters do not look at once."""
-    return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreading load, not keeping a secret
-
-
-def closed() -> ArbeitError:
-    """The error of a call after the hub was closed."""
-    return ArbeitError(
-        Code.NOT_INITIALIZED, "this hub is closed", suggestions=("Use it inside its `with` block, or open another.",)
-    )
-
-
-def project_not_found(project: str) -> ArbeitError:
-    """The error of a read in a project that does not exist."""
-    return ArbeitError(
-        Code.PROJECT_NOT_FOUND,
-        f"there is no project {project}",
-        suggestions=("Create it first: hub.project(key, create=True).",),
-        data={"project": project},
-    )
 
 
 class BlockingSession:
@@ -351,7 +169,7 @@ class BlockingSession:
         self, project: str, commands: Sequence[c.Command], batch: Batch, error: ArbeitError
     ) -> Sequence[Outcome | Exception]:
         """Find out under the lock whether a batch was committed; run it again if not."""
-        for attempt in range(_RESOLVE_TRIES):
+        for attempt in range(RESOLVE_TRIES):
             probe = self.kernel.batch(project, ())
             try:
                 looked = self._store.transact([Job(project, probe.reads, probe.decide)])[0]
@@ -462,10 +280,3 @@ class BlockingSession:
             self._committed.notify_all()
         with self._lock:
             self._store.close()
-
-
-def scoped(query: Query, scope: Scope) -> Query:
-    """The same query, within a scope."""
-    import attrs  # noqa: PLC0415 - evolve is all that is needed of it
-
-    return attrs.evolve(query, scope=scope)

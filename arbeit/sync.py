@@ -19,9 +19,10 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY, SECOND, Event, Lease, Notice, Reply, Run, Task
 from arbeit.core.model import Project as ProjectEntity
+from arbeit.kernel import project_not_found
 from arbeit.ports import Clock
 from arbeit.project import Project as AsyncProject
-from arbeit.session import LOST, BlockingSession, Held, project_not_found
+from arbeit.session import LOST, BlockingSession, Held
 from arbeit.work import Work as AsyncWork
 
 __all__ = ["Hub", "Project", "Work", "open"]

@@ -20,8 +20,8 @@ from arbeit.compose import Wiring
 from arbeit.core.batch import Batch
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Changes, Grant, Reply
+from arbeit.kernel import Kernel
 from arbeit.ports import Job
-from arbeit.session import Kernel
 from benchmarks.measure import Cell, Series, Settings, Table
 from benchmarks.workload import PROJECT, creations
 

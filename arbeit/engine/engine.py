@@ -26,8 +26,9 @@ from arbeit.core.model import Event as Recorded
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
+from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
 from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
-from arbeit.session import POLL, RECEIPTS_KEPT, Held, Kernel, closed, jitter, raised, scoped
+from arbeit.session import Held
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
@@ -37,7 +38,6 @@ LANE_LIMIT = 10_000
 TICK = 0.5
 """Seconds between two looks for overdue leases and due tasks."""
 _HOUSEKEEPING_TICKS = 120
-_RESOLVE_TRIES = 6
 
 
 class Engine:
@@ -263,7 +263,7 @@ class Engine:
 
     async def _resolve(self, project: str, pendings: list[Pending], batch: Batch, error: ArbeitError) -> None:
         """Find out under the lock whether a batch was committed; run it again if not."""
-        for attempt in range(_RESOLVE_TRIES):
+        for attempt in range(RESOLVE_TRIES):
             probe = self.kernel.batch(project, ())
             job = Job(project, probe.reads, probe.decide)
             try:

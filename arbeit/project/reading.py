@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from arbeit.audit import Verification
 
 
+from arbeit.kernel import project_not_found
 from arbeit.project.base import Base
-from arbeit.session import project_not_found
 
 _PAGE = 200
 _MOST_EVENTS = 10_000
