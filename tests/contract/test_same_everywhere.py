@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,6 +31,7 @@ from tests.contract.script import TICKS, Author, Step
 COMMANDS = 10_000
 EARLY = 4_000
 """As many for two processes: each loads anew what the other wrote, which takes three times as long."""
+BATCHED = 2_000
 SEED = 20_260_119
 PROJECTS = ("demo", "side")
 
@@ -183,6 +184,43 @@ def test_two_hubs_on_one_file_that_forget_at_random(written: Written, tmp_path: 
     same(outcome(wiring.store, said).settled(), written.early.settled(), script)
     for session in sessions:
         session.close()
+
+
+def test_batches_are_the_same_on_both_faces_and_stores(written: Written, tmp_path: Path) -> None:
+    # Batched, the script takes another course: ids are drawn in another order, and many of its tokens are stale.
+    batches = list(_batches(written.script[:BATCHED]))
+    script = [Step(0, project, command) for _, project, commands in batches for command in commands]
+    wiring, clock = wired("memory://")
+    session, said = BlockingSession(wiring), []
+    for tick, project, commands in batches:
+        clock.tick(tick)
+        said += [spoken(result) for result in session.run(project, commands)]
+    baseline = outcome(wiring.store, said)
+    for backend, url in (("trio", "memory://"), ("asyncio", f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL")):
+        same(anyio.run(_drive_batches, batches, url, backend=backend), baseline, script)
+
+
+def _batches(script: list[Step]) -> Iterator[tuple[float, str, list[c.Command]]]:
+    """Up to 40 commands of one project at a time, after as much time as lies between them."""
+    random = Random(SEED)
+    while script:
+        taken, script = script[: (size := random.randint(1, 40))], script[size:]
+        tick = sum(step.tick for step in taken)
+        for project in PROJECTS:
+            commands = [step.command for step in taken if step.project == project]
+            if commands:
+                yield tick, project, commands
+                tick = 0.0
+
+
+async def _drive_batches(batches: list[tuple[float, str, list[c.Command]]], url: str) -> Outcome:
+    wiring, clock = wired(url)
+    said: list[str] = []
+    async with Engine(wiring, background=False) as engine:
+        for tick, project, commands in batches:
+            clock.tick(tick)
+            said += [spoken(result) for result in await engine.execute_many(project, commands)]
+        return outcome(wiring.store, said)
 
 
 async def _drive(script: list[Step], url: str) -> Outcome:

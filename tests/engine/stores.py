@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any, Literal
 
@@ -13,12 +13,32 @@ from arbeit.compose import Wiring
 from arbeit.core.model import Changes
 from arbeit.core.model import Event as Recorded
 from arbeit.core.policy import EVERYTHING
+from arbeit.core.view import Reads, Rows
 from arbeit.ports import Capabilities, Clock, Job, LocalStore
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY
 from arbeit.testing.faults import FaultyStore
 
 Point = Literal["before", "after"]
+
+
+class LosingStore(FaultyStore):
+    """Loses a commit as late as can be: all was decided, none of it is kept."""
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        if self.planned and self.planned[0] == "lose_commit":
+            self._store.transact([Job(job.project, job.reads, _undone(job)) for job in jobs])
+        return super().transact(jobs)
+
+
+def _undone(job: Job) -> Callable[[Rows], Changes | Reads]:
+    def decide(rows: Rows) -> Changes | Reads:
+        decided = job.decide(rows)
+        if isinstance(decided, Changes):
+            raise LookupError("never mind")  # noqa: TRY004 - the type is as it should be
+        return decided
+
+    return decide
 
 
 class GateStore(FaultyStore):
@@ -74,7 +94,7 @@ class CountingStore(FaultyStore):
 def in_memory(clock: Clock | None = None, policies: Mapping[str, Any] | None = None) -> tuple[FaultyStore, Wiring]:
     """A new store in memory that can be given faults, wired."""
     clock = clock or VirtualClock()
-    store = FaultyStore(MemoryStore(clock))
+    store = LosingStore(MemoryStore(clock))
     return store, Wiring(store, clock, KEY, policies or {})
 
 

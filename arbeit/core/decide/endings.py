@@ -20,7 +20,7 @@ from arbeit.core.decide.base import (
     refuse_stranger,
     refuse_token,
 )
-from arbeit.core.decide.grants import after_attempt, claim
+from arbeit.core.decide.grants import after_attempt, claim, sweep_due
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import (
     Fact,
@@ -55,6 +55,8 @@ def _and_claim(
     """Go on with the next task in the same transaction; what cannot be granted is a notice, as the ending stands."""
     if command.then_claim is None:
         return (), ()
+    # After the ending, so that a late holder finishes; before the claim, so that it sees all there is.
+    yield from sweep_due(view, env, len(view.overdue) + len(view.delayed))
     wanted = replace(command.then_claim, actor=command.actor, traceparent=command.traceparent)
     grants = yield from claim(view, wanted, env)
     if isinstance(grants, Rejection):

@@ -267,20 +267,25 @@ def renew_lease(view: View, command: c.RenewLease, env: Env) -> Steps:
 
 
 def sweep(view: View, command: c.Sweep, env: Env) -> Steps:
-    """Take back what is past its deadline and promote what is due, in the order in which it fell due."""
+    """Take back what is past its deadline and promote what is due."""
+    return Reply(count=(yield from sweep_due(view, env, command.limit)))
+
+
+def sweep_due(view: View, env: Env, limit: int) -> Generator[Fact, None, int]:
+    """Reclaim and promote in the order in which it fell due, as far as it is loaded; how many were reclaimed."""
     reclaimed = 0
-    for deadline, lease_id in view.overdue[: command.limit]:
+    for deadline, lease_id in view.overdue[:limit]:
         lease = view.leases.get(lease_id)
         if lease is None or lease.ended_at is not None or deadline > env.now or lease_id in view.beats:
             continue
         yield from _reclaim(view, env, view.task(lease.task_id), deadline)
         reclaimed += 1
-    for task_id in view.delayed[: command.limit]:
+    for task_id in view.delayed[:limit]:
         task = view.task(task_id)
         if task.claim_status == "delayed" and task.ready_at <= env.now:
             rank = env.policies.ranking.rank(task, task.ready_at)
             yield TaskReadied(task_id=task.id, ready_at=task.ready_at, rank=rank)
-    return Reply(count=reclaimed)
+    return reclaimed
 
 
 def _reclaim(view: View, env: Env, task: Task, deadline: int) -> Generator[Fact, None, None]:

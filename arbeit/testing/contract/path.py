@@ -34,7 +34,7 @@ async def types(project: Project, task_id: str | None = None) -> list[str]:
     return [event.type for event in await project.history(task_id=task_id)]
 
 
-class Path_(Faces):  # noqa: N801 - pathlib has the plain name
+class WholePath(Faces):
     """Create, claim, work, finish."""
 
     async def test_the_whole_path(self, hub: Hub) -> None:
