@@ -69,11 +69,8 @@ def fill(commands: Iterable[c.Command]) -> int:
 
 
 def arrange(commands: Sequence[c.Command]) -> list[int]:
-    """The order in which a lane runs what arrived together: by urgency, then by arrival.
-
-    Endings that go on with a claim come after the others: the claim sweeps, and a late holder should finish first.
-    """
-    return sorted(range(len(commands)), key=lambda at: (commands[at].urgency, grants(commands[at])))
+    """The order in which a lane runs what arrived together: by urgency, then by arrival."""
+    return sorted(range(len(commands)), key=lambda at: commands[at].urgency)
 
 
 def grants(command: c.Command) -> bool:

@@ -322,10 +322,12 @@ def _refuse_foreign(path: Path, known: int) -> None:
     if not start:
         return
     # Asked of SQLite and not of the file's first page, as a fresh schema may still be in the write-ahead log.
-    with closing(sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000)) as connection:
+    with closing(sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)) as connection:
+        # In one snapshot, as another process may be making the schema at this very moment.
+        connection.execute("BEGIN")
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         mark = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if mark != APPLICATION_ID and (mark or version or tables):
         raise _foreign(path, "is a SQLite database of another program")
     if version > known:
