@@ -13,7 +13,7 @@ import attrs
 import pytest
 from attrs import frozen
 
-from arbeit import audit
+from arbeit import audit, sync
 from arbeit.compose import Wiring, wire_up
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
@@ -194,7 +194,7 @@ def test_batches_are_the_same_on_both_faces_and_stores(written: Written, tmp_pat
     session, said = BlockingSession(wiring), []
     for tick, project, commands in batches:
         clock.tick(tick)
-        said += [spoken(result) for result in session.run(project, commands)]
+        said += [spoken(result) for result in sync.run(session.execute_many(project, commands))]
     baseline = outcome(wiring.store, said)
     for backend, url in (("trio", "memory://"), ("asyncio", f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL")):
         same(anyio.run(_drive_batches, batches, url, backend=backend), baseline, script)
