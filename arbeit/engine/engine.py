@@ -332,7 +332,12 @@ class Engine:
                 if patience.cancelled_caught:
                     break
                 waiter.woken = Event()
-                reply = await self.execute(project, command)
+                try:
+                    reply = await self.execute(project, command)
+                except BaseException:
+                    # The wake-up was of no use here: leaving passes it on.
+                    waiter.woken.set()
+                    raise
         finally:
             waiters.leave(waiter)
         return reply

@@ -11,6 +11,7 @@ from arbeit.core.record import change
 from arbeit.ports import Clock, LocalStore
 from arbeit.testing.contract import KEY, FaceContract, StoreContract
 from arbeit.testing.contract.writing import DEMO
+from arbeit.testing.faults import FaultyStore
 from tests.contract.tampering import Tampering
 
 
@@ -22,6 +23,14 @@ class _Memory:
 
 class TestMemory(_Memory, StoreContract):
     pass
+
+
+class TestFaultyStore(StoreContract):
+    """A store of faults without a fault is a store."""
+
+    def open(self, tmp_path: Path, clock: Clock) -> Wiring:
+        assert tmp_path.is_dir()
+        return Wiring(FaultyStore(MemoryStore(clock)), clock, KEY, {})
 
 
 class TestMemoryThroughTheFaces(_Memory, FaceContract):

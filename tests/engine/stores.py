@@ -23,10 +23,10 @@ Point = Literal["before", "after"]
 
 
 class LosingStore(FaultyStore):
-    """Loses a commit as late as can be: all was decided, none of it is kept."""
+    """Fails, and loses commits, as late as can be: all was decided, none of it is kept."""
 
     def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
-        if self.planned and self.planned[0] == "lose_commit":
+        if self.planned and self.planned[0] in {"fail", "lose_commit"}:
             self._store.transact([Job(job.project, job.reads, _undone(job)) for job in jobs])
         return super().transact(jobs)
 

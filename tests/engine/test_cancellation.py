@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -193,6 +194,30 @@ async def test_a_grant_that_arrived_with_the_cancellation_is_not_lost() -> None:
         await project.set_queue("idle")
         found = (await project.get("t1")).task
         assert (found.status, found.claim_status, found.attempt) == ("open", "ready", 0)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_grant_is_free_again_if_asyncio_cancels_between_reply_and_caller() -> None:
+    # asyncio's own cancel() takes a reply away that is there already, which anyio's scopes never do.
+    store, wiring = in_memory()
+    async with WiredHub(wiring, background=False) as hub:
+        project = await hub.project("demo", create=True)
+        await project.create_task("T", task_id="t1")
+
+        async def cancel_after_commit() -> None:
+            await project.set_queue("beside")
+            claiming.cancel()
+
+        # Both are in one batch, and whoever was first in it hears of it first.
+        cancelling = asyncio.create_task(cancel_after_commit())
+        claiming = asyncio.create_task(project.claim("ada", capabilities=[]))
+        await cancelling
+        with pytest.raises(asyncio.CancelledError):
+            await claiming
+        await project.set_queue("idle")
+        assert types(store).count("task_claimed") == types(store).count("task_released") == 1
+        found = (await project.get("t1")).task
+        assert (found.claim_status, found.attempt) == ("ready", 0)
 
 
 async def test_a_look_that_was_begun_in_time_is_brought_to_its_end() -> None:

@@ -15,6 +15,7 @@ from arbeit.backends.sqlite import SQLiteStore
 from arbeit.clock import SystemClock
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
 from arbeit.project import Project
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredHub
@@ -342,6 +343,29 @@ async def test_a_claimer_that_is_cancelled_in_the_instant_it_is_woken_passes_the
         # Either the cancellation came too late, or the other one has the task now.
         assert len(line.got) == 1
         line.scopes["b"].cancel()
+
+
+async def test_a_woken_claimer_that_is_refused_passes_the_wake_up_on() -> None:
+    async with opened() as (line, group, _):
+        await line.project.register_agent("a", max_leases=1)
+        refusals: list[str] = []
+
+        async def wait_in_vain() -> None:
+            try:
+                await line.project.claim("a", capabilities=[], wait=LONG)
+            except ArbeitError as error:
+                refusals.append(error.code)
+
+        await line_up(line, group, "a")
+        group.start_soon(wait_in_vain)
+        await wait_all_tasks_blocked()
+        await line_up(line, group, "b")
+        await line.project.create_task("T")
+        await wait_all_tasks_blocked()
+        # Its agent holds all that it may by now, so the second task is for the next in line.
+        await line.project.create_task("U")
+        await wait_all_tasks_blocked()
+        assert (line.got, refusals) == ([("a", "T"), ("b", "U")], [Code.LIMIT_EXCEEDED])
 
 
 async def test_a_claimer_that_gave_up_is_not_woken_any_more() -> None:
