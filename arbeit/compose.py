@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +12,7 @@ from attrs import field, frozen
 from arbeit import policies
 from arbeit.clock import SystemClock
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.plugins import Plugins
 from arbeit.ports import Clock, LocalStore
 
 
@@ -23,6 +24,7 @@ class Wiring:
     clock: Clock
     lease_key: bytes = field(repr=False)
     policies: Mapping[str, Any]
+    plugins: Plugins = field(factory=Plugins)
 
 
 def wire_up(
@@ -31,6 +33,7 @@ def wire_up(
     clock: Clock | None = None,
     key: str | bytes | None = None,
     overrides: Mapping[str, Any] | None = None,
+    plugins: Iterable[object] = (),
 ) -> Wiring:
     """Open the store that a URL names.
 
@@ -40,6 +43,7 @@ def wire_up(
     clock = clock or SystemClock()
     overrides = dict(overrides or {})
     policies.resolve({}, overrides)
+    plugged = Plugins(plugins)
     secret = _secret(key)
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -47,20 +51,41 @@ def wire_up(
         _refuse_unknown(url, options)
         from arbeit.backends.memory import MemoryStore
 
-        return Wiring(MemoryStore(clock), clock, secret or clock.entropy(32), overrides)
+        return Wiring(MemoryStore(clock), clock, secret or clock.entropy(32), overrides, plugged)
     if parts.scheme == "sqlite":
         synchronous = options.pop("synchronous", "FULL").upper()
         _refuse_unknown(url, options)
         from arbeit.backends.sqlite import SQLiteStore
 
         store = SQLiteStore(_path(url, parts.netloc, parts.path), clock, synchronous=synchronous)
-        return Wiring(store, clock, secret or store.lease_key(), overrides)
+        return Wiring(store, clock, secret or store.lease_key(), overrides, plugged)
+    make = plugged.backend(parts.scheme) if parts.scheme else None
+    if make is not None:
+        return _foreign(make(url, clock), clock, secret, overrides, plugged)
     raise ArbeitError(
         Code.INVALID_INPUT,
         f"no backend answers to {parts.scheme + '://' if parts.scheme else repr(url)}",
-        suggestions=("Use memory:// or sqlite:///path/to/file.db.",),
+        suggestions=("Use memory:// or sqlite:///path/to/file.db.", "Or install the plug-in that has it."),
         data={"field": "url"},
     )
+
+
+def _foreign(
+    store: LocalStore, clock: Clock, secret: bytes | None, overrides: Mapping[str, Any], plugged: Plugins
+) -> Wiring:
+    """A plug-in's store, wired. One that outlives this process keeps a key for lease tokens, or is given one."""
+    keeper = getattr(store, "lease_key", None)
+    if secret is None and keeper is not None:
+        secret = keeper()
+    if secret is None and (store.capabilities.durable or store.capabilities.shared):
+        store.close()
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            "this store outlives the process, so its lease tokens need a key that does, too",
+            suggestions=("Pass key= to open, the same everywhere.",),
+            data={"field": "key"},
+        )
+    return Wiring(store, clock, secret or clock.entropy(32), overrides, plugged)
 
 
 def _secret(key: str | bytes | None) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,14 +45,15 @@ class Hub:
         policies: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
         background: bool = True,
+        plugins: Iterable[object] = (),
     ) -> None:
-        self._arguments = (url, clock, key, policies, background)
+        self._arguments = (url, clock, key, policies, background, plugins)
         self.actor = actor
 
     async def __aenter__(self) -> Self:
         """Open the store and start the engine."""
-        url, clock, key, policies, background = self._arguments
-        wiring = wire_up(url, clock=clock, key=key, overrides=policies)
+        url, clock, key, policies, background, plugins = self._arguments
+        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins)
         self._engine = Engine(wiring, background=background)
         await self._engine.__aenter__()
         return self
@@ -96,6 +97,7 @@ def open(
     policies: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
     background: bool = True,
+    plugins: Iterable[object] = (),
 ) -> Hub:
     """Open Arbeit on `memory://` or `sqlite:///path`; use it with `async with`.
 
@@ -106,8 +108,9 @@ def open(
         policies: policy objects by kind, before what projects' settings name.
         clock: where time and randomness come from; None: the machine's.
         background: whether this process reclaims overdue leases by itself; claims always do.
+        plugins: modules or objects with hooks of `arbeit.hookspecs`, beside those that are installed.
 
     Raises:
         ArbeitError: on entering, if the store cannot be opened.
     """
-    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, background=background)
+    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, background=background, plugins=plugins)

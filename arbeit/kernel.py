@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
 
-from arbeit import audit, policies
+from arbeit import audit, policies, telemetry
 from arbeit.clock import fresh_id
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
@@ -21,6 +21,7 @@ from arbeit.core.limits import Unset
 from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
 from arbeit.core.policy import EVERYTHING, Policies, Scope
 from arbeit.core.view import View
+from arbeit.plugins import NOTICES
 from arbeit.ports import Query
 from arbeit.wire import WIRE, fact_of, read_reply
 
@@ -41,6 +42,9 @@ class Kernel:
         self.clock = wiring.clock
         self._key = wiring.lease_key
         self._overrides = wiring.policies
+        self.plugins = wiring.plugins
+        self.telemetry = telemetry.connect()
+        """What records spans and metrics, or None."""
         self._views: OrderedDict[str, View] = OrderedDict()
         self._policies: dict[int, tuple[Any, Policies]] = {}
         self._swept: dict[str, int] = {}
@@ -92,8 +96,11 @@ class Kernel:
         if known is None or known[0] is not settings:
             if len(self._policies) > _VIEWS:
                 self._policies.clear()
-            known = self._policies[id(settings)] = (settings, policies.resolve(settings, self._overrides))
+            known = self._policies[id(settings)] = (settings, self._resolve(settings, strict=False))
         return known[1]
+
+    def _resolve(self, settings: Mapping[str, Any], *, strict: bool = True) -> Policies:
+        return policies.resolve(settings, self._overrides, self.plugins.policy, strict=strict)
 
     def refuse(self, command: c.Command) -> ArbeitError | None:
         """Why a command's settings may not reach a log: they name a policy that does not exist."""
@@ -101,7 +108,7 @@ class Kernel:
         if settings is None or isinstance(settings, Unset):
             return None
         try:
-            policies.resolve(settings, self._overrides)
+            self._resolve(settings)
         except ArbeitError as error:
             return error
         return None
@@ -137,6 +144,20 @@ class Kernel:
             return False
         found = self.store.history(batch.view.key, last.position - 1, 1, EVERYTHING)
         return bool(found) and found[0].hash == last.hash
+
+    def committed_now(self, batch: Batch) -> tuple[Event, ...]:
+        """Record a batch that is in the log; the events of it that plug-ins are told of. Called once per batch."""
+        changes = batch.changes
+        if changes is None:
+            return ()
+        if self.telemetry is not None:
+            self.telemetry.committed(batch.view.key, changes, batch.view)
+        return tuple(event for event in changes.events if event.type in NOTICES)
+
+    def notify(self, events: Iterable[Event]) -> None:
+        """Tell plug-ins of committed events; may block, and never raises."""
+        for event in events:
+            self.plugins.notify(event.project, event)
 
     # -- reads -----------------------------------------------------------------------------------------
 

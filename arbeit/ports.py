@@ -165,6 +165,25 @@ class Job:
     decide: Decide
 
 
+class EventSink(Protocol):
+    """Where events are published beside the log: each project's in order, at least once."""
+
+    async def publish(self, project: str, events: Sequence[Event]) -> None:
+        """Hand events on; returning means they are safe there. `event.id` tells a repetition."""
+
+    async def close(self) -> None:
+        """Release what is held."""
+
+
+class Embedder(Protocol):
+    """Turns text into vectors for semantic search."""
+
+    dimensions: int
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """One vector per text, each of `dimensions` numbers."""
+
+
 class BlockingStore(Protocol):
     """A store that blocks its caller: memory, or a file.
 

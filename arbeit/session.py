@@ -17,7 +17,7 @@ from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Event, Explanation, Lease, Project, Reply
+from arbeit.core.model import Changes, Event, Explanation, Lease, Project, Reply
 from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
 from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
 
@@ -94,6 +94,8 @@ class BlockingSession:
         self._committed = Condition()
         self._events = 0
         """Transactions of this session that left events: what waiting claimers and watchers wait for."""
+        self._notices: list[Event] = []
+        """Committed events that plug-ins are to be told of, once the lock is free."""
         self._closed = False
         self.holder: Callable[[str, Held, Lease, str], None] | None = None
         self.releaser: Callable[[Held], None] | None = None
@@ -115,8 +117,25 @@ class BlockingSession:
             results += [found[at] for at in range(len(batch))]
         return results
 
-    def run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
-        """Run up to a batch of commands in one transaction."""
+    def run(
+        self, project: str, commands: Sequence[c.Command], *, background: bool = False
+    ) -> list[Reply | ArbeitError]:
+        """Run up to a batch of commands in one transaction; those of the background have no span."""
+        telemetry = self.kernel.telemetry
+        if telemetry is None or background:
+            return self._run(project, commands)
+        calls = [telemetry.call(project, command) for command in commands]
+        try:
+            results = self._run(project, [call.command for call in calls])
+        except BaseException as error:
+            for call in calls:
+                call.finish(error)
+            raise
+        for call, result in zip(calls, results, strict=True):
+            call.finish(result)
+        return results
+
+    def _run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         self._refuse_closed()
         refused = {at: error for at, command in enumerate(commands) if (error := self.kernel.refuse(command))}
         sound = [command for at, command in enumerate(commands) if at not in refused]
@@ -128,11 +147,16 @@ class BlockingSession:
             # Closing waits for the lock: whoever comes after it must not touch the store.
             self._refuse_closed()
             before = self._events
-            outcomes = self._transact(project, commands)
+            try:
+                outcomes = self._transact(project, commands)
+            finally:
+                notices, self._notices = self._notices, []
             moved = self._events != before
         if moved:
             with self._committed:
                 self._committed.notify_all()
+        if notices:
+            self.kernel.notify(notices)
         return outcomes
 
     def _transact(
@@ -140,7 +164,7 @@ class BlockingSession:
     ) -> Sequence[Outcome | Exception]:
         batch = self.kernel.swept_batch(project, commands) if sweep else self.kernel.batch(project, commands)
         try:
-            result = self._store.transact([Job(project, batch.reads, batch.decide)])[0]
+            result = self._ask_store(batch)
         except OutcomeUnknown as error:
             self.kernel.drop_view(project)
             return self._resolve(project, commands, batch, error)
@@ -161,7 +185,22 @@ class BlockingSession:
             return self._transact(project, commands, sweep=False, again=False)
         return [result]
 
+    def _ask_store(self, batch: Batch) -> Changes | Exception:
+        job = Job(batch.view.key, batch.reads, batch.decide)
+        telemetry = self.kernel.telemetry
+        if telemetry is None:
+            return self._store.transact([job])[0]
+        began = time.perf_counter_ns()
+        try:
+            result = self._store.transact([job])[0]
+        except BaseException as error:
+            telemetry.transaction(batch.view.key, batch.commands, began, error)
+            raise
+        telemetry.transaction(batch.view.key, batch.commands, began, result)
+        return result
+
     def _done(self, batch: Batch) -> Sequence[Outcome]:
+        self._notices += self.kernel.committed_now(batch)
         self._events += batch.last_event is not None
         return batch.answers
 
@@ -280,3 +319,5 @@ class BlockingSession:
             self._committed.notify_all()
         with self._lock:
             self._store.close()
+        if self.kernel.telemetry is not None:
+            self.kernel.telemetry.close()

@@ -325,7 +325,7 @@ class _Heart:
     def _renew(self, held: Held, project: str, lease: Lease, token: str) -> None:
         command = c.RenewLease(actor=lease.agent_id, task_id=lease.task_id, token=token, ttl=lease.ttl)
         try:
-            result = self._session.run(project, [command])[0]
+            result = self._session.run(project, [command], background=True)[0]
         except ArbeitError as error:
             result = error
         with self._changed:
@@ -360,14 +360,15 @@ class Hub:
         key: str | bytes | None = None,
         policies: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
+        plugins: Iterable[object] = (),
     ) -> None:
-        self._arguments = (url, clock, key, policies)
+        self._arguments = (url, clock, key, policies, plugins)
         self.actor = actor
 
     def __enter__(self) -> Self:
         """Open the store."""
-        url, clock, key, policies = self._arguments
-        self._session = BlockingSession(wire_up(url, clock=clock, key=key, overrides=policies))
+        url, clock, key, policies, plugins = self._arguments
+        self._session = BlockingSession(wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins))
         self._heart = _Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
         return self
@@ -414,6 +415,7 @@ def open(
     key: str | bytes | None = None,
     policies: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
+    plugins: Iterable[object] = (),
 ) -> Hub:
     """Open Arbeit for synchronous callers; use it with `with`. See `arbeit.open`."""
-    return Hub(url, actor=actor, key=key, policies=policies, clock=clock)
+    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins)

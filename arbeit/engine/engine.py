@@ -7,6 +7,7 @@ one commit; whatever arrives meanwhile is the next. There is no timer: an idle l
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self, TypeVar
@@ -68,6 +69,7 @@ class Engine:
         """Start the writer and the background work."""
         self._writers = CapacityLimiter(1)
         self._readers = CapacityLimiter(4)
+        self._notifiers = CapacityLimiter(1)
         await self._stack.__aenter__()
         self._group: TaskGroup = await self._stack.enter_async_context(anyio.create_task_group())
         self._background_scope = CancelScope()
@@ -91,6 +93,8 @@ class Engine:
         finally:
             with CancelScope(shield=True):
                 await self._in_thread(self._store.close, self._writers)
+            if self.kernel.telemetry is not None:
+                self.kernel.telemetry.close()
 
     async def _in_background(self) -> None:
         with self._background_scope:
@@ -114,11 +118,8 @@ class Engine:
         A caller that is cancelled leaves its command in the lane: it is committed once, and what it was granted
         is given back.
         """
-        refused = self.kernel.refuse(command)
-        if refused is not None:
-            raise refused
         pending = Pending(command, Event())
-        self._enqueue(project, pending)
+        self._send(project, pending)
         try:
             return raised(await self._result(pending))
         except get_cancelled_exc_class():
@@ -143,14 +144,7 @@ class Engine:
         for start in range(0, len(commands), MAX_COMMANDS):
             chunk = [Pending(command, Event()) for command in commands[start : start + MAX_COMMANDS]]
             for pending in chunk:
-                refused = self.kernel.refuse(pending.command)
-                try:
-                    if refused is None:
-                        self._enqueue(project, pending)
-                except ArbeitError as error:
-                    refused = error
-                if refused is not None:
-                    self._finish(project, pending, refused)
+                self._send(project, pending)
             try:
                 results += [await self._result(pending) for pending in chunk]
             except get_cancelled_exc_class():
@@ -158,6 +152,20 @@ class Engine:
                     self._abandon(project, pending)
                 raise
         return results
+
+    def _send(self, project: str, pending: Pending) -> None:
+        """Put a caller's command into its lane, or finish it at once with why not."""
+        if self.kernel.telemetry is not None:
+            pending.call = self.kernel.telemetry.call(project, pending.command)
+            pending.command = pending.call.command
+        refused = self.kernel.refuse(pending.command)
+        try:
+            if refused is None:
+                self._enqueue(project, pending)
+        except ArbeitError as error:
+            refused = error
+        if refused is not None:
+            self._finish(project, pending, refused)
 
     def _enqueue(self, project: str, pending: Pending) -> None:
         if self._closing:
@@ -222,24 +230,34 @@ class Engine:
     async def _commit(self, taken: list[tuple[str, list[Pending]]], *, sweep: bool = True) -> None:
         batches = [self._batch(project, pendings, sweep=sweep) for project, pendings in taken]
         jobs = [Job(batch.view.key, batch.reads, batch.decide) for batch in batches]
+        began = time.perf_counter_ns()
         try:
             results: Sequence[Changes | Exception] = await self._in_thread(self._store.transact, self._writers, jobs)
         except OutcomeUnknown as error:
+            self._record(batches, began, [error] * len(batches))
             for (project, pendings), batch in zip(taken, batches, strict=True):
                 self.kernel.drop_view(project)
                 await self._resolve(project, pendings, batch, error)
             return
         except Exception as error:  # noqa: BLE001 - every caller is told
+            self._record(batches, began, [error] * len(batches))
             for project, pendings in taken:
                 self.kernel.drop_view(project)
                 self._deliver_all(project, pendings, error)
             return
+        self._record(batches, began, results)
         for (project, pendings), batch, result in zip(taken, batches, results, strict=True):
             if isinstance(result, Exception):
                 self.kernel.drop_view(project)
                 await self._one_by_one(project, pendings, batch, result)
             else:
                 self._deliver(project, pendings, batch, result)
+
+    def _record(self, batches: Sequence[Batch], began: int, results: Sequence[Changes | Exception]) -> None:
+        telemetry = self.kernel.telemetry
+        if telemetry is not None:
+            for batch, result in zip(batches, results, strict=True):
+                telemetry.transaction(batch.view.key, batch.commands, began, result)
 
     def _batch(self, project: str, pendings: Sequence[Pending], *, sweep: bool) -> Batch:
         commands = [pending.command for pending in pendings]
@@ -248,7 +266,9 @@ class Engine:
     async def _one_by_one(self, project: str, pendings: list[Pending], batch: Batch, error: Exception) -> None:
         """One command spoiled the batch: alone, and without a sweep, each succeeds or fails for itself."""
         if batch.extra is not None and not isinstance(error, RowRefused):
-            log.warning("a batch with a sweep failed in project %s", project, exc_info=error)
+            log.warning(
+                "a batch with a sweep failed in project %s", project, exc_info=error, extra={"project": project}
+            )
         if len(pendings) > 1 or batch.extra is not None:
             for pending in pendings:
                 await self._commit([(project, [pending])], sweep=False)
@@ -258,7 +278,9 @@ class Engine:
             await self._commit([(project, pendings)], sweep=False)
         else:
             if not isinstance(error, ArbeitError):
-                log.error("%s failed in project %s", pendings[0].command.operation, project, exc_info=error)
+                command = pendings[0].command
+                said = _said(project, command)
+                log.error("%s failed in project %s", command.operation, project, exc_info=error, extra=said)
             self._deliver_all(project, pendings, error)
 
     async def _resolve(self, project: str, pendings: list[Pending], batch: Batch, error: ArbeitError) -> None:
@@ -286,7 +308,15 @@ class Engine:
             return
         self._deliver_all(project, pendings, error)
 
+    async def _notify(self, events: Sequence[Recorded]) -> None:
+        """Tell plug-ins, each batch after the one before it; a commit under way when the hub closes is told of, too."""
+        with CancelScope(shield=True):
+            await to_thread.run_sync(self.kernel.notify, events, limiter=self._notifiers)
+
     def _deliver(self, project: str, pendings: Sequence[Pending], batch: Batch, changes: Changes) -> None:
+        notices = self.kernel.committed_now(batch)
+        if notices:
+            self._group.start_soon(self._notify, notices)
         for pending, outcome in zip(pendings, batch.answers, strict=True):
             self._finish(project, pending, self.kernel.settle(outcome))
         if changes.events:
@@ -300,6 +330,8 @@ class Engine:
 
     def _finish(self, project: str, pending: Pending, result: Reply | ArbeitError) -> None:
         pending.result = result
+        if pending.call is not None:
+            pending.call.finish(result)
         if pending.then is not None:
             pending.then(result)
         if pending.abandoned:
@@ -467,6 +499,17 @@ class Engine:
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""
         return self.kernel.token(project, lease)
+
+
+def _said(project: str, command: c.Command) -> dict[str, str | None]:
+    """The fields that a log record about a command carries."""
+    return {
+        "project": project,
+        "operation": command.operation,
+        "task_id": getattr(command, "task_id", None),
+        "correlation_id": command.correlation_id,
+        "trace_id": command.traceparent[3:35] if command.traceparent else None,
+    }
 
 
 def _names(queues: tuple[str, ...] | None) -> frozenset[str] | None:

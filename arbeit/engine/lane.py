@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from anyio import Event
 from attrs import define, field
@@ -11,6 +12,9 @@ from attrs import define, field
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Reply
+
+if TYPE_CHECKING:
+    from arbeit.telemetry.spans import Call  # noqa: TC004 - attrs reads no type here, and it imports OpenTelemetry
 
 
 @define(eq=False)
@@ -23,6 +27,8 @@ class Pending:
     result: Reply | ArbeitError | None = None
     abandoned: bool = False
     repeated: bool = False
+    call: Call | None = None
+    """Its span, where somebody records."""
 
 
 @define(eq=False)

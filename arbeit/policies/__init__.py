@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import SECOND
@@ -83,8 +83,21 @@ BUILT_IN: Mapping[str, Mapping[str, Factory]] = {
 `settings={"retry": {"name": "exponential", "base": 2}}`; times in seconds."""
 
 
-def resolve(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Policies:
+Plugged = Callable[[str, str], Callable[[Mapping[str, Any]], Any] | None]
+"""From kind and name to what makes a plug-in's policy from its parameters, or None."""
+
+
+def resolve(
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    plugged: Plugged | None = None,
+    *,
+    strict: bool = True,
+) -> Policies:
     """The policies that a project's settings name; an override (kind to policy object) stands before all of them.
+
+    Names that are not built in are asked of `plugged`. Unless `strict`, a policy that cannot be had (its plug-in
+    is not installed here) raises when it is used, so that what does not use it still works.
 
     Raises:
         ArbeitError: INVALID_INPUT for a setting, policy or parameter that does not exist.
@@ -93,7 +106,7 @@ def resolve(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None = N
     for name, value in settings.items():
         if name not in BUILT_IN:
             _check_other(name, value)
-    chosen = {kind: _one(kind, settings.get(kind)) for kind in BUILT_IN}
+    chosen = {kind: _one(kind, settings.get(kind), plugged, strict=strict) for kind in BUILT_IN}
     for kind in overrides:
         if kind not in BUILT_IN:
             raise _bad(f"there is no kind of policy called {kind!r}", kind, f"Kinds: {', '.join(BUILT_IN)}.")
@@ -109,14 +122,38 @@ def _check_other(name: str, value: object) -> None:
         raise _bad(f"{name} must be one of {', '.join(choices)}", name)
 
 
-def _one(kind: str, said: object) -> Any:  # noqa: ANN401 - each kind has a protocol of its own
+class _Missing:
+    """A policy that cannot be had here."""
+
+    def __init__(self, error: ArbeitError) -> None:
+        self._error = error
+
+    def __getattr__(self, _name: str) -> NoReturn:
+        raise self._error
+
+
+def _one(kind: str, said: object, plugged: Plugged | None, *, strict: bool) -> Any:  # noqa: ANN401 - each kind has a protocol of its own
+    try:
+        return _made(kind, said, plugged)
+    except ArbeitError as error:
+        if strict:
+            raise
+        return _Missing(error)
+
+
+def _made(kind: str, said: object, plugged: Plugged | None) -> Any:  # noqa: ANN401 - as above
     named = BUILT_IN[kind]
     if said is None:
         said = next(iter(named))
     given: Mapping[str, Any] = said if isinstance(said, Mapping) else {"name": said}
     name = given.get("name")
     if not isinstance(name, str) or name not in named:
-        raise _bad(f"there is no {kind} policy {name!r}", kind, f"Built in: {', '.join(named)}.")
+        make_plugged = plugged(kind, name) if plugged is not None and isinstance(name, str) else None
+        if make_plugged is not None:
+            return make_plugged(given)
+        raise _bad(
+            f"there is no {kind} policy {name!r} here", kind, f"Built in: {', '.join(named)}; plug-ins bring others."
+        )
     allowed, make = named[name]
     unknown = sorted(set(given) - allowed - {"name"})
     if unknown:
