@@ -28,6 +28,7 @@ EVIDENCE = 32
 CLAIM_TASKS = 100
 MAX_INTEGER = 2**63 - 1
 TTL_SECONDS = 24 * 3600
+ARTIFACT_BYTES = 5 * 1024**3
 
 _IDENT = re.compile(r"[0-9a-zA-Z._-]{1,64}")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
