@@ -25,6 +25,9 @@ from arbeit.core.model import (
 from arbeit.core.policy import EVERYTHING, Scope
 from arbeit.core.view import Reads, Rows
 
+LIVE_LEASES = 1_000
+"""How many live leases a store brings for `Reads.urgent`, those acquired first."""
+
 
 class Clock(Protocol):
     """Where time and randomness come from."""
@@ -103,6 +106,11 @@ class Parts:
     blocking: tuple[Task, ...] | None = None
     lease: Lease | None = None
     runs: tuple[Run, ...] | None = None
+
+
+def exists(task: Task, scope: Scope) -> bool:
+    """Whether a task is there for those who read: in scope, and not deleted."""
+    return task.deleted_at is None and scope.sees(task.queue)
 
 
 def relations(

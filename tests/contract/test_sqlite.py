@@ -9,15 +9,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import attrs
 import pytest
 
+from arbeit import audit
 from arbeit.backends.sqlite import SQLiteStore, statements
-from arbeit.backends.sqlite.codec import CODECS, KEYS
+from arbeit.backends.sqlite.codec import CODECS, KEYS, row_of
+from arbeit.backends.sqlite.store import APPLICATION_ID
 from arbeit.compose import Wiring
 from arbeit.core import model
-from arbeit.core.model import Event, Head
+from arbeit.core.model import ContextEntry, Event, Head
+from arbeit.core.view import Reads
 from arbeit.ports import Clock, LocalStore
+from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, FaceContract, StoreContract
-from arbeit.testing.contract.writing import DEMO
+from arbeit.testing.contract.writing import DEMO, Scribe, furnish, look, task, transact
 from tests.contract.tampering import Tampering
 
 
@@ -75,8 +79,7 @@ class TestTamperedSQLite(_SQLite, Tampering):
         self.change(f"DELETE FROM {CODECS[kind].table} WHERE {where}", *keys)  # noqa: S608 - names of ours
 
     def add_row(self, _store: LocalStore, kind: str, entity: Any) -> None:  # noqa: ANN401
-        touched = (0,) if kind in {"queue", "group"} else ()
-        self.change(statements.load()[f"insert_{kind}"], DEMO, *CODECS[kind].write(entity), *touched)
+        self.change(statements.load()[f"insert_{kind}"], *row_of(DEMO, kind, entity, 0))
 
     def edit_head(self, _store: LocalStore, field: str, value: object) -> None:
         self.change(f"UPDATE heads SET {field} = ? WHERE project = ?", value, DEMO)  # noqa: S608 - names of ours
@@ -95,11 +98,15 @@ ENTITIES = {
     "relationship": model.Relationship,
     "entry": model.ContextEntry,
     "item": model.ProgressItem,
+    "session": model.SessionLink,
+    "file": model.FileLink,
+    "artifact": model.Artifact,
+    "secret": model.SecretRef,
     "event": model.Event,
     "receipt": model.Receipt,
 }
-BESIDE = {"project", "seq", "touched"}
-"""Columns that no entity has: whose it is, the order of arrival, and when a queue or group last changed."""
+OUR_OWN = {"project", "seq", "touched", "claim_group"}
+"""Columns that no entity has: whose it is, the order of arrival, when a queue or group last changed, `Task.group`."""
 
 
 @pytest.fixture
@@ -133,8 +140,8 @@ def test_the_schema_has_a_column_for_each_field(schema: sqlite3.Connection, kind
         wanted["requires"] = ("TEXT", True)  # the name of its group, so never NULL
     found = _columns(schema, CODECS[kind].table)
     own = {field.name for field in attrs.fields(entity)}
-    assert {name: column for name, column in found.items() if name not in BESIDE - own} == wanted
-    assert set(found) - own <= BESIDE
+    assert {name: column for name, column in found.items() if name not in OUR_OWN - own} == wanted
+    assert set(found) - own <= OUR_OWN
 
 
 def test_the_schema_has_nothing_else(schema: sqlite3.Connection) -> None:
@@ -142,6 +149,134 @@ def test_the_schema_has_nothing_else(schema: sqlite3.Connection) -> None:
     assert tables == {codec.table for codec in CODECS.values()} | {"meta", "heads"}
     assert set(_columns(schema, "heads")) == {"project", *(field.name for field in attrs.fields(Head))}
 
+
+# -- upgrades, and what is erased ---------------------------------------------------------------------------------
+
+
+def _as_version_1(new: Path, old: Path) -> None:
+    """The same project in a file as version 1 made it."""
+    connection = sqlite3.connect(old)
+    connection.executescript(statements.migrations()[0])
+    connection.execute("ATTACH ? AS new", (str(new),))
+    tables = [row[0] for row in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")]
+    for table in tables:
+        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")  # noqa: S608 - ours
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+
+
+def test_a_file_of_version_1_is_upgraded_and_verifies(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    store = SQLiteStore(tmp_path / "new.db", clock, synchronous="NORMAL")
+    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now())
+    rows = store.rows(DEMO)
+    store.close()
+    _as_version_1(tmp_path / "new.db", tmp_path / "old.db")
+    upgraded = SQLiteStore(tmp_path / "old.db", clock, synchronous="NORMAL")
+    assert upgraded.rows(DEMO) == rows
+    assert audit.verify(upgraded, DEMO).ok
+    ready = {("default", "python"): 100, ("docs", ""): 100}
+    counted = {key: len(found) for key, found in look(upgraded, Reads(windows=ready))[0].windows.items()}
+    assert counted == {key: rows["group"][key].ready for key in ready}
+    upgraded.close()
+
+
+def test_an_edited_log_does_not_keep_a_file_of_version_1_from_opening(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    store = SQLiteStore(tmp_path / "new.db", clock, synchronous="NORMAL")
+    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now())
+    store.close()
+    _as_version_1(tmp_path / "new.db", tmp_path / "old.db")
+    connection = sqlite3.connect(tmp_path / "old.db")
+    with connection:
+        connection.execute("UPDATE events SET data = '{}' WHERE position = 10")
+    connection.close()
+    upgraded = SQLiteStore(tmp_path / "old.db", clock, synchronous="NORMAL")
+    found = audit.verify(upgraded, DEMO)
+    assert (found.ok, found.position) == (False, 10)
+    upgraded.close()
+
+
+WORDS = "what nobody may ever read again"
+
+
+def _lies_somewhere(tmp_path: Path) -> list[str]:
+    return [path.name for path in tmp_path.iterdir() if WORDS.encode() in path.read_bytes()]
+
+
+def _with_secret_words(tmp_path: Path) -> SQLiteStore:
+    store = SQLiteStore(tmp_path / "team.db", VirtualClock(), synchronous="NORMAL")
+    # Some builds overwrite what they free, most do not.
+    store._writer.execute("PRAGMA secure_delete = OFF")
+    entry = ContextEntry("ctx-1", "t1", "note", WORDS, "ada", 0)
+    receipt = model.Receipt("ada", "op", "k", "f", WORDS, 0, 1)
+    rows: dict[str, list[Any]] = {"task": [task("t1", title=WORDS, description=WORDS * 500)], "entry": [entry]}
+    transact(store, Scribe(new=rows, said=[{"data": f'"{WORDS}"'}], receipts=(receipt,)))
+    # Once in the file itself, once still in the log.
+    store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    transact(store, Scribe(changed={"task": [task("t1", title=WORDS, intent=WORDS)]}))
+    assert _lies_somewhere(tmp_path)
+    return store
+
+
+def _erase(store: SQLiteStore) -> None:
+    entry = ContextEntry("ctx-1", "t1", "note", "[erased]", "ada", 0)
+    receipt = model.Receipt("ada", "op", "k", "f", "{}", 0, 1)
+    rows: dict[str, list[Any]] = {"task": [task("t1", title="[erased]")], "entry": [entry]}
+    (result,) = transact(store, Scribe(changed=rows, erased=((1, "{}"),), reissued=(receipt,)))
+    assert not isinstance(result, Exception)
+
+
+def test_erased_text_is_nowhere_in_the_files(tmp_path: Path) -> None:
+    store = _with_secret_words(tmp_path)
+    _erase(store)
+    assert _lies_somewhere(tmp_path) == []
+    assert store.rows(DEMO)["task"]["t1"].title == "[erased]"
+    store.close()
+    assert _lies_somewhere(tmp_path) == []
+
+
+def test_a_reader_delays_the_scrubbing_and_no_longer(tmp_path: Path) -> None:
+    store = _with_secret_words(tmp_path)
+    reader = sqlite3.connect(tmp_path / "team.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM tasks").fetchone()
+    _erase(store)
+    assert _lies_somewhere(tmp_path)
+    reader.execute("ROLLBACK")
+    transact(store, Scribe())
+    assert _lies_somewhere(tmp_path) == []
+    reader.close()
+    store.close()
+
+
+def test_closing_scrubs_what_a_reader_held_back(tmp_path: Path) -> None:
+    store = _with_secret_words(tmp_path)
+    reader = sqlite3.connect(tmp_path / "team.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM tasks").fetchone()
+    _erase(store)
+    reader.execute("ROLLBACK")
+    store.close()
+    assert _lies_somewhere(tmp_path) == []
+    reader.close()
+
+
+def test_opening_scrubs_what_a_process_that_died_had_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = _with_secret_words(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLiteStore, "_scrub", lambda _self: None)
+        _erase(store)
+        store.close()
+    assert _lies_somewhere(tmp_path)
+    SQLiteStore(tmp_path / "team.db", VirtualClock()).close()
+    assert _lies_somewhere(tmp_path) == []
+
+
+# -- plans --------------------------------------------------------------------------------------------------------
 
 HOT = (
     "head",
@@ -157,6 +292,15 @@ HOT = (
     "relationships_from",
     "relationships_to",
     "relationships_of",
+    "sessions_of",
+    "files_of",
+    "artifacts",
+    "secrets",
+    "urgent",
+    "first_leases",
+    "ready_after",
+    "events_of",
+    "about",
     "window",
     "overdue",
     "delayed",

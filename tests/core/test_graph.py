@@ -329,7 +329,7 @@ def test_a_removed_edge_no_longer_closes_a_cycle(team: Team) -> None:
 def twelve_tasks_to_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if twelve tasks were as many as a search for a cycle may visit."""
     monkeypatch.setattr("arbeit.core.graph.GRAPH_EDGES", 12)
-    monkeypatch.setattr("arbeit.backends.memory.GRAPH_EDGES", 12)
+    monkeypatch.setattr("arbeit.backends.memory.tables.GRAPH_EDGES", 12)
 
 
 @pytest.mark.usefixtures("twelve_tasks_to_search")

@@ -16,10 +16,12 @@ from arbeit.core.record import builder, names_of
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 # Columns that are not plain text or integers.
-_LISTS = frozenset({"labels", "blocked_by", "acceptance", "evidence", "capabilities"})
+_LISTS = frozenset({"labels", "blocked_by", "acceptance", "evidence", "capabilities", "handed"})
 _OBJECTS = frozenset({"metadata", "inputs", "outputs", "settings", "usage"})
-_FLAGS = frozenset({"paused", "completed", "preempt_requested"})
+_FLAGS = frozenset({"paused", "completed", "preempt_requested", "accepted"})
+_MAYBE = frozenset({"review"})
 _SETS = frozenset({"requires"})
+"""Of a task; of a group, the column is its name."""
 
 
 def _write_json(value: Any) -> str | None:  # noqa: ANN401 - a list or an object
@@ -34,8 +36,25 @@ def _read_object(text: str | None) -> Mapping[str, Any]:
     return freeze(json.loads(text)) if text else EMPTY
 
 
+def _read_maybe(flag: int | None) -> bool | None:
+    return None if flag is None else bool(flag)
+
+
 def _read_set(text: str) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()
+
+
+_WRITERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_LISTS | _OBJECTS, _write_json),
+    **dict.fromkeys(_SETS, ",".join),
+}
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_LISTS, _read_list),
+    **dict.fromkeys(_OBJECTS, _read_object),
+    **dict.fromkeys(_FLAGS, bool),
+    **dict.fromkeys(_MAYBE, _read_maybe),
+    **dict.fromkeys(_SETS, _read_set),
+}
 
 
 @frozen
@@ -52,21 +71,9 @@ def _codec(cls: type, table: str) -> Codec:
     names = names_of(cls)
     getter: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
     build: Callable[..., Any] = builder(cls)
-    writers = [
-        (at, _write_json if name in _LISTS | _OBJECTS else ",".join)
-        for at, name in enumerate(names)
-        if name in _LISTS | _OBJECTS or (name in _SETS and cls is model.Task)
-    ]
-    readers: list[tuple[int, Callable[[Any], Any]]] = []
-    for at, name in enumerate(names):
-        if name in _LISTS:
-            readers.append((at, _read_list))
-        elif name in _OBJECTS:
-            readers.append((at, _read_object))
-        elif name in _FLAGS:
-            readers.append((at, bool))
-        elif name in _SETS and cls is model.Task:
-            readers.append((at, _read_set))
+    plain = _SETS if cls is not model.Task else frozenset()
+    writers = [(at, _WRITERS[name]) for at, name in enumerate(names) if name in _WRITERS.keys() - plain]
+    readers = [(at, _READERS[name]) for at, name in enumerate(names) if name in _READERS.keys() - plain]
 
     def write(entity: Any) -> Sequence[Any]:  # noqa: ANN401 - an instance of cls
         if not writers:
@@ -98,6 +105,10 @@ CODECS: Mapping[str, Codec] = {
     "relationship": _codec(model.Relationship, "relationships"),
     "entry": _codec(model.ContextEntry, "entries"),
     "item": _codec(model.ProgressItem, "items"),
+    "session": _codec(model.SessionLink, "sessions"),
+    "file": _codec(model.FileLink, "files"),
+    "artifact": _codec(model.Artifact, "artifacts"),
+    "secret": _codec(model.SecretRef, "secrets"),
     "event": _codec(model.Event, "events"),
     "receipt": _codec(model.Receipt, "receipts"),
 }
@@ -105,13 +116,26 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "queue": ("name",),
     "group": ("queue", "requires"),
     "project": ("key",),
+    "secret": ("name",),
 }
+BESIDE: Mapping[str, str] = {"queue": "touched", "group": "touched", "task": "claim_group"}
+"""Columns beside an entity's own: where it was last touched; and `Task.group`, by which claims find it."""
+
+
+def row_of(project: str, kind: str, entity: Any, position: int) -> Sequence[Any]:  # noqa: ANN401 - one of any kind
+    """The parameters of `insert_of` and `update_of`."""
+    row = CODECS[kind].write(entity)
+    if kind == "project":
+        return row
+    if kind == "task":
+        return (project, *row, entity.group)
+    return (project, *row, position) if kind in BESIDE else (project, *row)
 
 
 def insert_of(kind: str) -> str:
-    """The statement that adds an entity: project, its fields, and for queues and groups where they were touched."""
+    """The statement that adds an entity: project, its fields, and what stands beside them."""
     codec = CODECS[kind]
-    extra = ("touched",) if kind in {"queue", "group"} else ()
+    extra = (BESIDE[kind],) if kind in BESIDE else ()
     columns = (() if kind == "project" else ("project",)) + codec.columns + extra
     return f"INSERT INTO {codec.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - names of ours
 
@@ -120,7 +144,7 @@ def update_of(kind: str) -> str:
     """The statement that stores an entity's new state, parameters in the same order as `insert_of`."""
     codec = CODECS[kind]
     keys = KEYS.get(kind, ("id",))
-    extra = ("touched",) if kind in {"queue", "group"} else ()
+    extra = (BESIDE[kind],) if kind in BESIDE else ()
     first = 1 if kind == "project" else 2
     numbered = {name: number for number, name in enumerate((*codec.columns, *extra), start=first)}
     sets = ", ".join(f"{name} = ?{at}" for name, at in numbered.items() if name not in keys)

@@ -106,3 +106,53 @@ CREATE TABLE receipts (
     PRIMARY KEY (project, actor, operation, key)
 ) WITHOUT ROWID;
 CREATE INDEX receipts_at ON receipts (project, at);
+
+-- migration: 2
+-- What is derived from older events (see upgrade.py) is filled in once these columns are there.
+ALTER TABLE tasks ADD COLUMN review INTEGER;
+ALTER TABLE tasks ADD COLUMN submitted_by TEXT;
+ALTER TABLE tasks ADD COLUMN max_runtime INTEGER;
+ALTER TABLE tasks ADD COLUMN artifacts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN escalated_at INTEGER;
+ALTER TABLE tasks ADD COLUMN deleted_at INTEGER;
+ALTER TABLE tasks ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+-- The name of the group that a task counts in now: what it requires, or for one to be reviewed, what a reviewer needs.
+ALTER TABLE tasks ADD COLUMN claim_group TEXT NOT NULL DEFAULT '';
+UPDATE tasks SET claim_group = requires;
+DROP INDEX tasks_ready;
+CREATE INDEX tasks_ready ON tasks (project, queue, claim_group, rank, rank_position, id) WHERE claim_status = 'ready';
+CREATE INDEX tasks_urgent ON tasks (project, ready_at, id)
+    WHERE claim_status = 'ready' AND priority = 'critical' AND deleted_at IS NULL;
+ALTER TABLE leases ADD COLUMN ends_by INTEGER;
+ALTER TABLE leases ADD COLUMN accepted INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE runs ADD COLUMN waited INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN handed TEXT;
+
+CREATE TABLE sessions (
+    project TEXT NOT NULL, id TEXT NOT NULL, task_id TEXT NOT NULL, session_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL, seq INTEGER PRIMARY KEY
+);
+CREATE UNIQUE INDEX sessions_id ON sessions (project, id);
+CREATE INDEX sessions_task ON sessions (project, task_id, seq);
+
+CREATE TABLE files (
+    project TEXT NOT NULL, id TEXT NOT NULL, task_id TEXT NOT NULL, path TEXT NOT NULL, operation TEXT NOT NULL,
+    created_at INTEGER NOT NULL, session_id TEXT NOT NULL, seq INTEGER PRIMARY KEY
+);
+CREATE UNIQUE INDEX files_id ON files (project, id);
+CREATE INDEX files_task ON files (project, task_id, seq);
+CREATE INDEX files_path ON files (project, path);
+
+CREATE TABLE artifacts (
+    project TEXT NOT NULL, id TEXT NOT NULL, task_id TEXT NOT NULL, name TEXT NOT NULL, media_type TEXT NOT NULL,
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL, uri TEXT NOT NULL, fence INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, run_id TEXT, seq INTEGER PRIMARY KEY
+);
+CREATE UNIQUE INDEX artifacts_id ON artifacts (project, id);
+CREATE INDEX artifacts_task ON artifacts (project, task_id, seq);
+
+CREATE TABLE secrets (
+    project TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, provider TEXT NOT NULL, path TEXT NOT NULL,
+    created_at INTEGER NOT NULL, PRIMARY KEY (project, name)
+) WITHOUT ROWID;

@@ -39,6 +39,37 @@ SELECT {entry} FROM entries WHERE project = ? AND id IN (SELECT value FROM json_
 -- name: items_of
 SELECT {item} FROM items WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
 
+-- name: sessions_of
+SELECT {session} FROM sessions WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
+
+-- name: files_of
+SELECT {file} FROM files WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
+
+-- name: artifacts
+SELECT {artifact} FROM artifacts WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: secrets
+SELECT {secret} FROM secrets WHERE project = ? AND name IN (SELECT value FROM json_each(?))
+
+-- name: urgent
+SELECT {task} FROM tasks INDEXED BY tasks_urgent
+WHERE project = ? AND claim_status = 'ready' AND priority = 'critical' AND deleted_at IS NULL
+ORDER BY ready_at, id LIMIT ?
+
+-- name: first_leases
+SELECT id FROM leases WHERE project = ? AND ended_at IS NULL ORDER BY acquired_at, id LIMIT ?
+
+-- name: ready_after
+SELECT {task} FROM tasks INDEXED BY tasks_id
+WHERE project = ? AND id > ? AND claim_status = 'ready' ORDER BY id LIMIT ?
+
+-- name: events_of
+SELECT {event} FROM events WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY position
+
+-- name: about
+SELECT {receipt} FROM receipts
+WHERE project = ?1 AND EXISTS (SELECT 1 FROM json_each(?2) WHERE instr(receipts.reply, json_each.value))
+
 -- name: receipts
 SELECT actor, operation, key, fingerprint, reply, at, position FROM receipts
 WHERE project = ?1 AND (actor, operation, key) IN (
@@ -79,7 +110,7 @@ WITH RECURSIVE under (id) AS (
 ) SELECT id FROM under
 
 -- name: window
-SELECT {task} FROM tasks WHERE project = ? AND queue = ? AND requires = ? AND claim_status = 'ready'
+SELECT {task} FROM tasks WHERE project = ? AND queue = ? AND claim_group = ? AND claim_status = 'ready'
 ORDER BY rank, rank_position, id LIMIT ?
 
 -- name: overdue
@@ -108,6 +139,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: save_receipt
 INSERT INTO receipts (project, actor, operation, key, fingerprint, reply, at, position)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: erase
+UPDATE events SET data = ? WHERE project = ? AND position = ?
+
+-- name: reissue
+UPDATE receipts SET reply = ? WHERE project = ? AND actor = ? AND operation = ? AND key = ?
 
 -- name: forget_receipts
 DELETE FROM receipts WHERE project = ? AND at < ?
@@ -139,6 +176,7 @@ WHERE project = :project AND seq > :after
     AND (:priority IS NULL OR priority = :priority)
     AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
     AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+    AND deleted_at IS NULL
 ORDER BY seq LIMIT :limit
 
 -- name: find_by_status
@@ -151,6 +189,7 @@ WHERE project = :project AND status = :status AND seq > :after
     AND (:priority IS NULL OR priority = :priority)
     AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
     AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+    AND deleted_at IS NULL
 ORDER BY seq LIMIT :limit
 
 -- name: find_by_parent
@@ -163,6 +202,7 @@ WHERE project = :project AND parent_id = :parent_id AND seq > :after
     AND (:priority IS NULL OR priority = :priority)
     AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
     AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+    AND deleted_at IS NULL
 ORDER BY seq LIMIT :limit
 
 -- name: find_by_assignee
@@ -175,6 +215,7 @@ WHERE project = :project AND assignee = :assignee AND seq > :after
     AND (:priority IS NULL OR priority = :priority)
     AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
     AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
+    AND deleted_at IS NULL
 ORDER BY seq LIMIT :limit
 
 -- name: entries_of
@@ -196,7 +237,7 @@ SELECT agent_id, max(max(heartbeat_at, coalesce(ended_at, 0))) FROM leases WHERE
 SELECT {agent} FROM agents WHERE project = ? ORDER BY id
 
 -- name: statuses
-SELECT status, count(*) FROM tasks WHERE project = ?1
+SELECT status, count(*) FROM tasks WHERE project = ?1 AND deleted_at IS NULL
     AND (?2 IS NULL OR queue IN (SELECT value FROM json_each(?2)))
 GROUP BY status ORDER BY status
 
@@ -218,8 +259,26 @@ SELECT {entry} FROM entries WHERE project = ?
 -- name: all_items
 SELECT {item} FROM items WHERE project = ?
 
+-- name: all_sessions
+SELECT {session} FROM sessions WHERE project = ?
+
+-- name: all_files
+SELECT {file} FROM files WHERE project = ?
+
+-- name: all_artifacts
+SELECT {artifact} FROM artifacts WHERE project = ?
+
+-- name: all_secrets
+SELECT {secret} FROM secrets WHERE project = ?
+
 -- name: meta
 SELECT value FROM meta WHERE name = ?
 
 -- name: save_meta
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING
+
+-- name: set_meta
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: drop_meta
+DELETE FROM meta WHERE name = ?

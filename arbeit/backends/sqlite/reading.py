@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from arbeit.backends.sqlite.codec import CODECS
+from arbeit.backends.sqlite.codec import CODECS, KEYS
 from arbeit.core.limits import GRAPH_EDGES
 from arbeit.core.model import Event, Head, Receipt, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import builder, change
-from arbeit.core.view import Reads, Rows
-from arbeit.ports import Due, Overview, Page, Parts, Query, relations
+from arbeit.core.view import KINDS, Reads, Rows
+from arbeit.ports import LIVE_LEASES, Due, Overview, Page, Parts, Query, exists, relations
 
 _event = builder(Event)
 _receipt = builder(Receipt)
@@ -62,6 +62,19 @@ class Reader:
         if reads.receipts:
             found = self.raw("receipts", project, json.dumps(sorted(reads.receipts)))
             rows.receipts = [_receipt(*row) for row in found]
+        if reads.linked:
+            rows.sessions = self.entities("session", "sessions_of", project, _array(reads.linked))
+            rows.files = self.entities("file", "files_of", project, _array(reads.linked))
+        if reads.artifacts:
+            rows.artifacts = self.entities("artifact", "artifacts", project, _array(reads.artifacts))
+        if reads.secrets:
+            rows.secrets = self.entities("secret", "secrets", project, _array(reads.secrets))
+        if reads.ready_after is not None:
+            rows.ready = self.entities("task", "ready_after", project, *reads.ready_after)
+        if reads.events_of:
+            rows.events = self.entities("event", "events_of", project, _array(reads.events_of))
+        if reads.about:
+            rows.about = self.entities("receipt", "about", project, _array(reads.about))
         rows.windows = {
             group: self.entities("task", "window", project, *group, size) for group, size in reads.windows.items()
         }
@@ -70,6 +83,32 @@ class Reader:
 
     def _load_tasks(self, project: str, reads: Reads, rows: Rows, now: int) -> None:
         wanted, agents = set(reads.tasks), set(reads.agents)
+        self._load_graph(project, reads, rows, wanted)
+        leases: set[str] = set()
+        if reads.overdue:
+            rows.overdue = self.raw("overdue", project, now, reads.overdue)
+            leases |= {lease_id for _, lease_id in rows.overdue}
+        if reads.urgent:
+            rows.urgent = self.entities("task", "urgent", project, reads.urgent)
+            leases |= {row[0] for row in self.raw("first_leases", project, LIVE_LEASES)}
+        if reads.delayed:
+            rows.delayed = self.entities("task", "delayed", project, now, reads.delayed)
+        if leases:
+            rows.leases = self.entities("lease", "leases", project, _array(leases))
+            wanted |= {lease.task_id for lease in rows.leases}
+            agents |= {lease.agent_id for lease in rows.leases}
+        if wanted:
+            rows.tasks = self.entities("task", "tasks", project, _array(wanted))
+        held = {task.lease_id for task in rows.tasks if task.lease_id is not None} - leases
+        if held:
+            rows.leases += self.entities("lease", "leases", project, _array(held))
+        runs = reads.runs | {lease.run_id for lease in rows.leases}
+        if runs:
+            rows.runs = self.entities("run", "runs", project, _array(runs))
+        if agents:
+            rows.agents = self.entities("agent", "agents", project, _array(agents))
+
+    def _load_graph(self, project: str, reads: Reads, rows: Rows, wanted: set[str]) -> None:
         if reads.around:
             names = _array(reads.around)
             rows.relationships = self.entities("relationship", "relationships_from", project, names)
@@ -83,25 +122,6 @@ class Reader:
             below = {row[0] for row in self.raw("below", project, _array(reads.below))}
             self._load_edges(project, below, rows)
             wanted |= below
-        late: set[str] = set()
-        if reads.overdue:
-            rows.overdue = self.raw("overdue", project, now, reads.overdue)
-            late = {lease_id for _, lease_id in rows.overdue}
-        if reads.delayed:
-            rows.delayed = self.entities("task", "delayed", project, now, reads.delayed)
-        if late:
-            rows.leases = self.entities("lease", "leases", project, _array(late))
-            wanted |= {lease.task_id for lease in rows.leases}
-            agents |= {lease.agent_id for lease in rows.leases}
-        if wanted:
-            rows.tasks = self.entities("task", "tasks", project, _array(wanted))
-        held = {task.lease_id for task in rows.tasks if task.lease_id is not None} - late
-        if held:
-            rows.leases += self.entities("lease", "leases", project, _array(held))
-        if rows.leases:
-            rows.runs = self.entities("run", "runs", project, _array(lease.run_id for lease in rows.leases))
-        if agents:
-            rows.agents = self.entities("agent", "agents", project, _array(agents))
 
     def _load_edges(self, project: str, task_ids: set[str], rows: Rows) -> None:
         rows.relationships += self.entities(
@@ -113,9 +133,7 @@ class Reader:
     def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
         """Tasks in the order asked for, those that are in scope."""
         found: dict[str, Task] = {
-            task.id: task
-            for task in self.entities("task", "tasks", project, _array(task_ids))
-            if scope.sees(task.queue)
+            task.id: task for task in self.entities("task", "tasks", project, _array(task_ids)) if exists(task, scope)
         }
         return [self._parts(project, found[task_id], include, scope) for task_id in task_ids if task_id in found]
 
@@ -125,7 +143,7 @@ class Reader:
             edges = self.entities("relationship", "relationships_of", project, task.id)
             names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
             near = {one.id: one for one in self.entities("task", "tasks", project, _array(names))}
-            made = relations(task, edges, {name: one for name, one in near.items() if scope.sees(one.queue)}, include)
+            made = relations(task, edges, {name: one for name, one in near.items() if exists(one, scope)}, include)
         if "context" in include:
             made["context"] = tuple(self.entities("entry", "entries_of", project, task.id))
         if "progress" in include:
@@ -205,7 +223,9 @@ class Reader:
             "group": {one.key: one for one in self.entities("group", "groups_since", project, -1)},
             "head": {project: head or Head()},
         }
-        for kind in ("agent", "task", "lease", "run", "relationship", "entry", "item"):
-            name = f"all_{CODECS[kind].table}"
-            kinds[kind] = {one.id: one for one in self.entities(kind, name, project)}
+        for kind in KINDS:
+            if kind not in kinds:
+                (key,) = KEYS.get(kind, ("id",))
+                found = self.entities(kind, f"all_{CODECS[kind].table}", project)
+                kinds[kind] = {getattr(one, key): one for one in found}
         return kinds

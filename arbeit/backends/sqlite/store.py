@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Condition
 from typing import Any
 
-from arbeit.backends.sqlite import statements
-from arbeit.backends.sqlite.codec import CODECS
+from arbeit.backends.sqlite import statements, upgrade
+from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.core.errors import ArbeitError, Code
@@ -31,6 +31,10 @@ APPLICATION_ID = 0x41524254
 """What marks a file as ours ("ARBT"), after SQLite's application_id pragma."""
 _CHECKPOINT_ROWS = 2_000
 """Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
+_SCRUB = "scrub"
+"""The mark in the file that erased text may still lie in a free page or in the log; gone once it does not."""
+_SCRUB_MILLISECONDS = 500
+"""How long to wait for readers before the log is emptied later."""
 _BUSY_MILLISECONDS = 10_000
 """How long to wait for a program that writes to the file without our lock."""
 
@@ -59,6 +63,7 @@ class SQLiteStore:
         self._closed = False
         self._watcher: sqlite3.Connection | None = None
         self._written = 0
+        self._unclean = False
         self._pid = os.getpid()
         self._open()
 
@@ -105,12 +110,15 @@ class SQLiteStore:
         wanted = statements.migrations()
         version = self._pragma("user_version")
         if version == len(wanted):
+            self._scrub_if_marked()
             return
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             for number in range(version, len(wanted)):
                 for statement in _split(wanted[number]):
                     self._writer.execute(statement)
+            if version == 1:
+                upgrade.fill_in(self._writer, self._sql)
             self._writer.execute(self._sql["save_meta"], ("lease_key", secrets.token_hex(32)))
             self._writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._writer.execute(f"PRAGMA user_version = {len(wanted)}")
@@ -142,6 +150,8 @@ class SQLiteStore:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+            if self._unclean or any(isinstance(result, Changes) and result.erased for result in results):
+                self._scrub()
             self._written += written
             if self._written >= _CHECKPOINT_ROWS:
                 self._written = 0
@@ -164,6 +174,24 @@ class SQLiteStore:
                 msg = f"{self._path}: the disk failed during a commit ({error})"
                 raise OutcomeUnknown(msg) from error
             raise
+
+    def _scrub_if_marked(self) -> None:
+        if Reader(self._writer, self._sql).raw("meta", _SCRUB):
+            self._scrub()
+
+    def _scrub(self) -> None:
+        """Leave no byte of what was erased, neither in a free page nor in the log; what fails is tried again later."""
+        self._unclean = True
+        with suppress(sqlite3.OperationalError):
+            self._writer.execute(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
+            try:
+                self._writer.execute("VACUUM")
+                # Readers of the state before hold the log back; the next transaction, or closing, tries again.
+                if not self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    self._writer.execute(self._sql["drop_meta"], (_SCRUB,))
+                    self._unclean = False
+            finally:
+                self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
 
     def _attempt(self, job: Job) -> Changes | Exception:
         self._writer.execute("SAVEPOINT job")
@@ -193,14 +221,7 @@ class SQLiteStore:
         position = changes.head.position
         for verb, kinds in (("insert_", changes.new), ("update_", changes.changed)):
             for kind, entities in kinds.items():
-                write = CODECS[kind].write
-                if kind in {"queue", "group"}:
-                    rows = [(project, *write(entity), position) for entity in entities]
-                elif kind == "project":
-                    rows = [tuple(write(entity)) for entity in entities]
-                else:
-                    rows = [(project, *write(entity)) for entity in entities]
-                many(sql[verb + kind], rows)
+                many(sql[verb + kind], [row_of(project, kind, entity, position) for entity in entities])
         gone = changes.gone.get("relationship")
         if gone:
             many(sql["delete_relationship"], [(project, key) for key in gone])
@@ -217,6 +238,13 @@ class SQLiteStore:
                 sql["save_beat"],
                 [(beat.expires_at, beat.heartbeat_at, project, beat.lease_id) for beat in changes.beats],
             )
+        if changes.erased:
+            many(sql["erase"], [(data, project, position) for position, data in changes.erased])
+            self._writer.execute(sql["set_meta"], (_SCRUB, "1"))
+        if changes.reissued:
+            write = CODECS["receipt"].write
+            rows = [(row[4], project, *row[:3]) for row in map(write, changes.reissued)]
+            many(sql["reissue"], rows)
         if changes.forget_receipts_before is not None:
             self._writer.execute(sql["forget_receipts"], (project, changes.forget_receipts_before))
 
@@ -301,9 +329,12 @@ class SQLiteStore:
             self._closed = True
             self._pool_lock.wait_for(lambda: self._reading_now == 0)
         with _mapped(self._path), self._lock:
-            for connection in (*self._pool, self._watcher, self._writer):
+            for connection in (*self._pool, self._watcher):
                 if connection is not None:
                     connection.close()
+            if self._unclean:
+                self._scrub()
+            self._writer.close()
             self._pool.clear()
         self._lock.close()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from arbeit.testing.contract.keeping import Keeping
 from arbeit.testing.contract.loading import Loading
 from arbeit.testing.contract.reading import Reading
 from arbeit.testing.contract.transactions import Transactions
 
 
-class StoreContract(Transactions, Loading, Reading):
+class StoreContract(Transactions, Loading, Keeping, Reading):
     """The tests of a store: subclass it, and say in `open` how the store is opened."""

@@ -26,7 +26,8 @@ class Mishap(Exception):  # noqa: N818 - a planned one
 class Scribe:
     """One project's transaction: writes what it is told, and keeps what the store gave it.
 
-    `reads` are asked for one after the other, each but the first as a need for more.
+    `reads` are asked for one after the other, each but the first as a need for more. `said` are the fields of the
+    events to write, where they matter.
     """
 
     def __init__(
@@ -40,16 +41,25 @@ class Scribe:
         events: int = 1,
         receipts: tuple[Receipt, ...] = (),
         beats: tuple[Beat, ...] = (),
+        erased: tuple[tuple[int, str], ...] = (),
+        reissued: tuple[Receipt, ...] = (),
         forget_receipts_before: int | None = None,
         error: BaseException | None = None,
+        said: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self.project = project
         self.heads: list[Head | None] = []
         self.given: list[Rows] = []
         self._reads = list(reads)
         self._changes = (new or {}, changed or {}, gone or {})
-        self._events = events
-        self._liveness = (receipts, beats, forget_receipts_before)
+        self._events: Sequence[Mapping[str, Any]] = said if said is not None else ({},) * events
+        self._rest: dict[str, Any] = {
+            "receipts": receipts,
+            "beats": beats,
+            "erased": erased,
+            "reissued": reissued,
+            "forget_receipts_before": forget_receipts_before,
+        }
         self._error = error
         self.before_writing: Callable[[], object] = lambda: None
         """Called inside the transaction, when all that was asked for is there."""
@@ -78,12 +88,12 @@ class Scribe:
         """What it was told to write, at this head."""
         head = head or Head()
         events: list[Event] = []
-        for position in range(head.position + 1, head.position + self._events + 1):
-            events.append(record(self.project, position, prev_hash=events[-1].hash if events else head.hash))
+        for position, fields in enumerate(self._events, start=head.position + 1):
+            events.append(record(self.project, position, prev_hash=events[-1].hash if events else head.hash, **fields))
         last = events[-1] if events else None
         after = Head(last.position, last.hash, head.virtual_time, last.at) if last is not None else head
         new, changed, gone = self._changes
-        return Changes(after, new, changed, gone, tuple(events), *self._liveness)
+        return Changes(after, new, changed, gone, tuple(events), **self._rest)
 
 
 def record(project: str, position: int, *, prev_hash: str = ZERO_HASH, **fields: Any) -> Event:  # noqa: ANN401 - an event's

@@ -1,11 +1,10 @@
-"""A store in plain dictionaries: for tests, for one process, and as the measure of the others."""
+"""One project's rows in plain dictionaries, and the few indexes that loads need."""
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from threading import RLock
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from arbeit.core import graph
@@ -13,9 +12,11 @@ from arbeit.core.fairness import Key, key_of
 from arbeit.core.limits import GRAPH_EDGES
 from arbeit.core.model import (
     Agent,
+    Artifact,
     Changes,
     ContextEntry,
     Event,
+    FileLink,
     Group,
     Head,
     Lease,
@@ -25,144 +26,20 @@ from arbeit.core.model import (
     Receipt,
     Relationship,
     Run,
+    SecretRef,
+    SessionLink,
     Task,
 )
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
 from arbeit.core.view import Reads, Rows
-from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, RowRefused, relations
+from arbeit.ports import LIVE_LEASES, Parts, RowRefused, exists, relations
+
+_KEYS = {"queue": "name", "group": "key", "secret": "name"}
+_OF_TASKS = frozenset({"run", "entry", "item", "session", "file", "artifact"})
 
 
-class MemoryStore:
-    """Every project in this process's memory. What is not held elsewhere is gone with the process."""
-
-    capabilities = Capabilities(durable=False, shared=False, blocking=False)
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = RLock()
-        self._projects: dict[str, _Tables] = {}
-
-    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
-        """Run each job under the one lock; what raises has changed nothing."""
-        with self._lock:
-            return [self._transact(job) for job in jobs]
-
-    def _transact(self, job: Job) -> Changes | Exception:
-        tables = self._projects.get(job.project) or _Tables()
-        try:
-            wanted: Changes | Reads = job.reads(tables.head if tables.events else None)
-            now = self._clock.now()
-            while isinstance(wanted, Reads):
-                wanted = job.decide(tables.load(wanted, now))
-            if not wanted.empty:
-                tables.save(wanted)
-                self._projects[job.project] = tables
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked for this job, and to nobody else
-            return error
-        return wanted
-
-    def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
-        """Look tasks up, with the parts asked for."""
-        with self._lock:
-            tables = self._projects.get(project) or _Tables()
-            tasks = (tables.tasks.get(task_id) for task_id in task_ids)
-            return [tables.parts(task, include, scope) for task in tasks if task is not None and scope.sees(task.queue)]
-
-    def find(self, query: Query) -> Page:
-        """Walk the tasks in order of creation."""
-        with self._lock:
-            tables = self._projects.get(query.project) or _Tables()
-            start = int(query.after) if query.after is not None else 0
-            found: list[tuple[int, Task]] = []
-            for number in range(start, len(tables.order)):
-                task = tables.tasks[tables.order[number]]
-                if query.scope.sees(task.queue) and _matches(query, task):
-                    found.append((number, task))
-                    if len(found) > query.limit:
-                        break
-        page = tuple(task for _, task in found[: query.limit])
-        return Page(page, str(found[query.limit - 1][0] + 1) if len(found) > query.limit else None)
-
-    def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
-        """Slice the log."""
-        with self._lock:
-            tables = self._projects.get(project) or _Tables()
-            found: list[Event] = []
-            for event in tables.events[after:] if task_id is None else tables.by_task(task_id, after):
-                task = tables.tasks.get(event.task_id) if event.task_id is not None else None
-                if scope.queues is None or (task is not None and scope.sees(task.queue)):
-                    found.append(event)
-                    if len(found) == limit:
-                        break
-            return found
-
-    def due(self, now: int, limit: int) -> list[Due]:
-        """Look at the head of each project's deadlines and delays."""
-        with self._lock:
-            moments = ((tables.next_due(), key) for key, tables in self._projects.items())
-            found = sorted((at, key) for at, key in moments if at is not None and at <= now)
-            return [Due(key, at) for at, key in found[:limit]]
-
-    def projects(self) -> list[Project]:
-        """Every project, by key."""
-        with self._lock:
-            found = (tables.project for tables in self._projects.values())
-            return sorted((project for project in found if project is not None), key=lambda one: one.key)
-
-    def overview(self, project: str, scope: Scope) -> Overview | None:
-        """A project at a glance, as far as it is in scope."""
-        with self._lock:
-            tables = self._projects.get(project)
-            if tables is None or tables.project is None:
-                return None
-            tasks = [task for task in tables.tasks.values() if scope.sees(task.queue)]
-            queues = (queue for queue in tables.queues.values() if scope.sees(queue.name))
-            leases = (tables.leases[task.lease_id] for task in tasks if task.lease_id is not None)
-            return Overview(
-                tables.project,
-                tables.head,
-                tuple(sorted(queues, key=lambda queue: queue.name)),
-                tables.seen_agents(),
-                tuple(sorted(leases, key=lambda lease: lease.id)),
-                dict(sorted(Counter(task.status for task in tasks).items())),
-            )
-
-    def rows(self, project: str) -> dict[str, dict[Any, Any]]:
-        """Every entity, for comparison with a fold."""
-        with self._lock:
-            tables = self._projects.get(project) or _Tables()
-            kinds: dict[str, dict[Any, Any]] = {
-                kind: dict(table) for kind, table in tables.by_kind.items() if kind != "project"
-            }
-            kinds["project"] = {project: tables.project} if tables.project is not None else {}
-            return kinds | {"head": {project: tables.head}}
-
-    def pulse(self) -> int:
-        """No other process can see this memory."""
-        return 0
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def _matches(query: Query, task: Task) -> bool:
-    wanted = (
-        (query.claim_status, task.claim_status),
-        (query.queue, task.queue),
-        (query.assignee, task.assignee),
-        (query.priority, task.priority),
-    )
-    if query.status is not None and task.status not in query.status:
-        return False
-    if query.parent_id is not None and (task.parent_id or "") != query.parent_id:
-        return False
-    if query.label is not None and query.label not in task.labels:
-        return False
-    return all(value is None or value == has for value, has in wanted)
-
-
-class _Tables:
+class Tables:
     """One project's rows, and the few indexes that loads need."""
 
     def __init__(self) -> None:
@@ -177,6 +54,10 @@ class _Tables:
         self.relationships: dict[str, Relationship] = {}
         self.entries: dict[str, ContextEntry] = {}
         self.items: dict[str, ProgressItem] = {}
+        self.sessions: dict[str, SessionLink] = {}
+        self.files: dict[str, FileLink] = {}
+        self.artifacts: dict[str, Artifact] = {}
+        self.secrets: dict[str, SecretRef] = {}
         self.receipts: dict[tuple[str, str, str], Receipt] = {}
         self.events: list[Event] = []
         self.order: list[str] = []
@@ -191,6 +72,10 @@ class _Tables:
             "relationship": self.relationships,
             "entry": self.entries,
             "item": self.items,
+            "session": self.sessions,
+            "file": self.files,
+            "artifact": self.artifacts,
+            "secret": self.secrets,
         }
         self._touched: dict[tuple[str, Any], int] = {}
         self._edges: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -200,6 +85,8 @@ class _Tables:
         self._ready: defaultdict[tuple[str, str], list[Key]] = defaultdict(list)
         self._delayed: list[tuple[int, str]] = []
         self._deadlines: list[tuple[int, str]] = []
+        self._urgent: list[tuple[int, str]] = []
+        self._live: dict[str, None] = {}
 
     # -- loading ---------------------------------------------------------------------------------------
 
@@ -210,11 +97,32 @@ class _Tables:
             touched = [key for key, position in self._touched.items() if position > reads.since]
             rows.queues = [self.queues[key] for kind, key in touched if kind == "queue"]
             rows.groups = [self.groups[key] for kind, key in touched if kind == "group"]
-        rows.agents = [self.agents[key] for key in reads.agents if key in self.agents]
-        rows.entries = [self.entries[key] for key in reads.entries if key in self.entries]
-        rows.receipts = [self.receipts[key] for key in reads.receipts if key in self.receipts]
-        rows.items = [self.items[key] for task_id in reads.items for key in self._of_task.get(("item", task_id), ())]
-        wanted = set(reads.tasks)
+        rows.entries = _known(self.entries, reads.entries)
+        rows.receipts = _known(self.receipts, reads.receipts)
+        rows.items = self._all_of("item", reads.items)
+        rows.sessions = self._all_of("session", reads.linked)
+        rows.files = self._all_of("file", reads.linked)
+        rows.artifacts = _known(self.artifacts, reads.artifacts)
+        rows.secrets = _known(self.secrets, reads.secrets)
+        if reads.about:
+            about = self.receipts.values()
+            rows.about = [one for one in about if any(name in one.reply for name in reads.about)]
+        if reads.events_of:
+            positions = (position for task_id in reads.events_of for position in self._positions.get(task_id, ()))
+            rows.events = [self.events[position - 1] for position in sorted(positions)]
+        rows.windows = {group: self._window(group, size) for group, size in reads.windows.items()}
+        if reads.delayed:
+            due = _first(self._delayed, reads.delayed, self._is_delayed)
+            rows.delayed = [self.tasks[key] for at, key in due if at <= now]
+        if reads.ready_after is not None:
+            after, count = reads.ready_after
+            names = (task.id for task in self.tasks.values() if task.claim_status == "ready" and task.id > after)
+            rows.ready = [self.tasks[name] for name in heapq.nsmallest(count, names)]
+        self._load_tasks(reads, rows, now)
+        return rows
+
+    def _load_tasks(self, reads: Reads, rows: Rows, now: int) -> None:
+        wanted, agents, leases = set(reads.tasks), set(reads.agents), set[str]()
         edges: dict[str, None] = {}
         for task_id in reads.around:
             edges |= self._edges.get(task_id, {})
@@ -229,23 +137,25 @@ class _Tables:
             wanted |= below
             edges |= under
         rows.relationships = [self.relationships[edge_id] for edge_id in edges]
-        rows.tasks = [self.tasks[key] for key in wanted if key in self.tasks]
-        rows.windows = {group: self._window(group, size) for group, size in reads.windows.items()}
         if reads.overdue:
-            rows.overdue = [
-                (at, key) for at, key in _first(self._deadlines, reads.overdue, self._is_deadline) if at <= now
-            ]
-            late = (self.leases[key].task_id for _, key in rows.overdue)
-            rows.tasks += [self.tasks[task_id] for task_id in late]
-        if reads.delayed:
-            due = _first(self._delayed, reads.delayed, self._is_delayed)
-            rows.delayed = [self.tasks[key] for at, key in due if at <= now]
-        held = {task.lease_id for task in rows.tasks if task.lease_id is not None}
-        rows.leases = [self.leases[key] for key in held]
-        rows.runs = [self.runs[lease.run_id] for lease in rows.leases]
-        late_agents = {self.leases[key].agent_id for _, key in rows.overdue}
-        rows.agents += [self.agents[key] for key in late_agents - reads.agents]
-        return rows
+            deadlines = _first(self._deadlines, reads.overdue, self._is_deadline)
+            rows.overdue = [(at, key) for at, key in deadlines if at <= now]
+            leases |= {key for _, key in rows.overdue}
+        if reads.urgent:
+            rows.urgent = [self.tasks[key] for _, key in _first(self._urgent, reads.urgent, self._is_urgent)]
+            live = sorted((self.leases[key] for key in self._live), key=lambda one: (one.acquired_at, one.id))
+            leases |= {lease.id for lease in live[:LIVE_LEASES]}
+        wanted |= {self.leases[key].task_id for key in leases}
+        agents |= {self.leases[key].agent_id for key in leases}
+        rows.tasks = _known(self.tasks, wanted)
+        leases |= {task.lease_id for task in rows.tasks if task.lease_id is not None}
+        rows.leases = [self.leases[key] for key in leases]
+        rows.runs = _known(self.runs, reads.runs | {lease.run_id for lease in rows.leases})
+        rows.agents = _known(self.agents, agents)
+
+    def _all_of(self, kind: str, task_ids: Iterable[str]) -> list[Any]:
+        table = self.by_kind[kind]
+        return [table[key] for task_id in task_ids for key in self._of_task.get((kind, task_id), ())]
 
     def _after(self, starts: Iterable[str]) -> tuple[set[str], dict[str, None]]:
         seen, frontier = set(starts), list(starts)
@@ -291,6 +201,10 @@ class _Tables:
         task = self.tasks[entry[1]]
         return task.claim_status == "delayed" and task.ready_at == entry[0]
 
+    def _is_urgent(self, entry: tuple[int, str]) -> bool:
+        task = self.tasks[entry[1]]
+        return _urgent(task) and task.ready_at == entry[0]
+
     def _is_deadline(self, entry: tuple[int, str]) -> bool:
         lease = self.leases[entry[1]]
         return lease.ended_at is None and lease.expires_at == entry[0]
@@ -320,6 +234,10 @@ class _Tables:
             if event.task_id is not None:
                 self._positions[event.task_id].append(event.position)
         self.events.extend(changes.events)
+        for position, data in changes.erased:
+            self.events[position - 1] = change(self.events[position - 1], data=data)
+        for receipt in changes.reissued:
+            self.receipts[receipt.actor, receipt.operation, receipt.key] = receipt
         self.head = changes.head
         if changes.forget_receipts_before is not None:
             before = changes.forget_receipts_before
@@ -352,13 +270,18 @@ class _Tables:
                 heapq.heappush(self._ready[entity.queue, entity.group], key_of(entity))
             elif entity.claim_status == "delayed":
                 heapq.heappush(self._delayed, (entity.ready_at, entity.id))
+            if _urgent(entity):
+                heapq.heappush(self._urgent, (entity.ready_at, entity.id))
         elif kind == "lease":
             if entity.ended_at is None:
                 heapq.heappush(self._deadlines, (entity.expires_at, entity.id))
+                self._live[entity.id] = None
+            else:
+                self._live.pop(entity.id, None)
         elif kind == "relationship":
             self._edges[entity.from_task_id][entity.id] = None
             self._edges[entity.to_task_id][entity.id] = None
-        elif kind in {"run", "entry", "item"}:
+        elif kind in _OF_TASKS:
             self._of_task[kind, entity.task_id][entity.id] = None
 
     # -- reading ---------------------------------------------------------------------------------------
@@ -384,7 +307,7 @@ class _Tables:
         """A task with what was asked for."""
         edges = [self.relationships[key] for key in self._edges.get(task.id, ())]
         names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
-        visible = {name: self.tasks[name] for name in names if scope.sees(self.tasks[name].queue)}
+        visible = {name: self.tasks[name] for name in names if exists(self.tasks[name], scope)}
         made: dict[str, Any] = {
             "context": lambda: tuple(self.entries[key] for key in self._of_task.get(("entry", task.id), ())),
             "progress": lambda: tuple(self.items[key] for key in self._of_task.get(("item", task.id), ())),
@@ -396,7 +319,16 @@ class _Tables:
 
 
 def _key(kind: str, entity: Any) -> Any:  # noqa: ANN401 - one entity of any kind
-    return entity.name if kind == "queue" else entity.key if kind == "group" else entity.id
+    return getattr(entity, _KEYS.get(kind, "id"))
+
+
+def _known(table: Mapping[Any, Any], keys: Iterable[Any]) -> list[Any]:
+    """The rows of these keys, those that are there."""
+    return [table[key] for key in keys if key in table]
+
+
+def _urgent(task: Task) -> bool:
+    return task.claim_status == "ready" and task.priority == "critical" and task.deleted_at is None
 
 
 def _first(heap: list[Any], n: int, valid: Any) -> list[Any]:  # noqa: ANN401 - a predicate over entries

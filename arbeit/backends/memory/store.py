@@ -1,0 +1,143 @@
+"""A store in plain dictionaries: for tests, for one process, and as the measure of the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from threading import RLock
+from typing import Any
+
+from arbeit.backends.memory.tables import Tables
+from arbeit.core.model import Changes, Event, Project, Task
+from arbeit.core.policy import Scope
+from arbeit.core.view import Reads
+from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, exists
+
+
+class MemoryStore:
+    """Every project in this process's memory. What is not held elsewhere is gone with the process."""
+
+    capabilities = Capabilities(durable=False, shared=False, blocking=False)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = RLock()
+        self._projects: dict[str, Tables] = {}
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        """Run each job under the one lock; what raises has changed nothing."""
+        with self._lock:
+            return [self._transact(job) for job in jobs]
+
+    def _transact(self, job: Job) -> Changes | Exception:
+        tables = self._projects.get(job.project) or Tables()
+        try:
+            wanted: Changes | Reads = job.reads(tables.head if tables.events else None)
+            now = self._clock.now()
+            while isinstance(wanted, Reads):
+                wanted = job.decide(tables.load(wanted, now))
+            if not wanted.empty:
+                tables.save(wanted)
+                self._projects[job.project] = tables
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for this job, and to nobody else
+            return error
+        return wanted
+
+    def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
+        """Look tasks up, with the parts asked for."""
+        with self._lock:
+            tables = self._projects.get(project) or Tables()
+            tasks = (tables.tasks.get(task_id) for task_id in task_ids)
+            return [tables.parts(task, include, scope) for task in tasks if task is not None and exists(task, scope)]
+
+    def find(self, query: Query) -> Page:
+        """Walk the tasks in order of creation."""
+        with self._lock:
+            tables = self._projects.get(query.project) or Tables()
+            start = int(query.after) if query.after is not None else 0
+            found: list[tuple[int, Task]] = []
+            for number in range(start, len(tables.order)):
+                task = tables.tasks[tables.order[number]]
+                if exists(task, query.scope) and _matches(query, task):
+                    found.append((number, task))
+                    if len(found) > query.limit:
+                        break
+        page = tuple(task for _, task in found[: query.limit])
+        return Page(page, str(found[query.limit - 1][0] + 1) if len(found) > query.limit else None)
+
+    def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
+        """Slice the log."""
+        with self._lock:
+            tables = self._projects.get(project) or Tables()
+            found: list[Event] = []
+            for event in tables.events[after:] if task_id is None else tables.by_task(task_id, after):
+                task = tables.tasks.get(event.task_id) if event.task_id is not None else None
+                if scope.queues is None or (task is not None and scope.sees(task.queue)):
+                    found.append(event)
+                    if len(found) == limit:
+                        break
+            return found
+
+    def due(self, now: int, limit: int) -> list[Due]:
+        """Look at the head of each project's deadlines and delays."""
+        with self._lock:
+            moments = ((tables.next_due(), key) for key, tables in self._projects.items())
+            found = sorted((at, key) for at, key in moments if at is not None and at <= now)
+            return [Due(key, at) for at, key in found[:limit]]
+
+    def projects(self) -> list[Project]:
+        """Every project, by key."""
+        with self._lock:
+            found = (tables.project for tables in self._projects.values())
+            return sorted((project for project in found if project is not None), key=lambda one: one.key)
+
+    def overview(self, project: str, scope: Scope) -> Overview | None:
+        """A project at a glance, as far as it is in scope."""
+        with self._lock:
+            tables = self._projects.get(project)
+            if tables is None or tables.project is None:
+                return None
+            tasks = [task for task in tables.tasks.values() if exists(task, scope)]
+            queues = (queue for queue in tables.queues.values() if scope.sees(queue.name))
+            leases = (tables.leases[task.lease_id] for task in tasks if task.lease_id is not None)
+            return Overview(
+                tables.project,
+                tables.head,
+                tuple(sorted(queues, key=lambda queue: queue.name)),
+                tables.seen_agents(),
+                tuple(sorted(leases, key=lambda lease: lease.id)),
+                dict(sorted(Counter(task.status for task in tasks).items())),
+            )
+
+    def rows(self, project: str) -> dict[str, dict[Any, Any]]:
+        """Every entity, for comparison with a fold."""
+        with self._lock:
+            tables = self._projects.get(project) or Tables()
+            kinds: dict[str, dict[Any, Any]] = {
+                kind: dict(table) for kind, table in tables.by_kind.items() if kind != "project"
+            }
+            kinds["project"] = {project: tables.project} if tables.project is not None else {}
+            return kinds | {"head": {project: tables.head}}
+
+    def pulse(self) -> int:
+        """No other process can see this memory."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _matches(query: Query, task: Task) -> bool:
+    wanted = (
+        (query.claim_status, task.claim_status),
+        (query.queue, task.queue),
+        (query.assignee, task.assignee),
+        (query.priority, task.priority),
+    )
+    if query.status is not None and task.status not in query.status:
+        return False
+    if query.parent_id is not None and (task.parent_id or "") != query.parent_id:
+        return False
+    if query.label is not None and query.label not in task.labels:
+        return False
+    return all(value is None or value == has for value, has in wanted)
