@@ -81,9 +81,17 @@ class Wire:
         """A fact's data as canonical JSON."""
         return _encode(_fields(fact, events.HEADER_FIELDS))
 
+    def fact(self, event: Event) -> events.Fact:
+        """The fact that an event records, brought up to today's version."""
+        return fact_of(event)
+
     def reply(self, reply: Reply) -> str:
         """A reply as canonical JSON that `read_reply` reads back."""
         return _encode(_plain(reply))
+
+    def read_reply(self, text: str) -> Reply:
+        """The reply that a stored text says."""
+        return read_reply(text)
 
     def fingerprint(self, command: c.Command) -> str:
         """A digest of what a command asks for."""
@@ -117,6 +125,11 @@ _SINGLE: Mapping[str, type] = {
     "agent": model.Agent,
     "task": model.Task,
     "relationship": model.Relationship,
+    "run": model.Run,
+    "session": model.SessionLink,
+    "file": model.FileLink,
+    "artifact": model.Artifact,
+    "secret": model.SecretRef,
     "explanation": model.Explanation,
 }
 _MANY: Mapping[str, type] = {
@@ -206,11 +219,15 @@ def changed_fields(fact: events.Fact) -> Mapping[str, Any]:
     return Frozen(_fields(fact, events.HEADER_FIELDS))
 
 
-def check_hashes(event: Event, prev_hash: str) -> str | None:
-    """What is wrong with an event's hashes, given the hash before it, or None."""
+def check_hashes(event: Event, prev_hash: str, erased: Mapping[int, str] | None = None) -> str | None:
+    """What is wrong with an event's hashes, given the hash before it, or None.
+
+    `erased` has, by position, the digests of what erasures left of events' data.
+    """
     if event.prev_hash != prev_hash:
         return "does not continue from the event before it"
-    if WIRE.digest(event.data) != event.data_hash:
+    digest = WIRE.digest(event.data)
+    if digest not in {event.data_hash, (erased or {}).get(event.position)}:
         return "has data that does not match its hash"
     if WIRE.chain(prev_hash, header_of(event)) != event.hash:
         return "has a header that does not match its hash"

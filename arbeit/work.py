@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import ContextEntry, EntryType, Grant, Lease, Notice, ProgressItem, Reply, Run, Task
+from arbeit.core.model import (
+    ContextEntry,
+    EntryType,
+    FileLink,
+    FileOperation,
+    Grant,
+    Lease,
+    Notice,
+    ProgressItem,
+    Reply,
+    Run,
+    SessionLink,
+    Task,
+)
 from arbeit.session import Held, Session
 
 if TYPE_CHECKING:
@@ -33,7 +46,7 @@ class Work(Held):
         lease: the lease; its `fence` grows with every grant.
         run: this tenure.
         token: the lease's secret; keep it out of logs.
-        notices: what the store said beside the last renewal, such as PREEMPT_REQUESTED.
+        notices: what was said beside the last renewal or write: PREEMPT_REQUESTED, LEASE_EXPIRING, STALE_CONTEXT.
     """
 
     def __init__(self, session: Session, project: str, grant: Grant, token: str, again: c.ClaimTasks | None) -> None:
@@ -144,6 +157,7 @@ class Work(Held):
             )
         reply = await self._session.execute(self._project, command)
         self.task = reply.task or self.task
+        self.notices = reply.warnings
         return reply
 
     def _context(
@@ -202,6 +216,41 @@ class Work(Held):
         command = c.CompleteProgress(actor=self.agent, task_id=self.task.id, token=self.token, item_ids=item_ids)
         return (await self._send(command)).items
 
+    async def report_usage(
+        self,
+        /,
+        *,
+        model: str | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        cost: int | None = None,
+        **counters: int,
+    ) -> Run:
+        """Add to what this run used; `cost` in micro-dollars, any other counter a whole number. The run so far."""
+        said = {"model": model, "tokens_in": tokens_in, "tokens_out": tokens_out, "cost": cost, **counters}
+        usage = {name: count for name, count in said.items() if count is not None}
+        command = c.ReportUsage(actor=self.agent, task_id=self.task.id, token=self.token, usage=usage)
+        reply = await self._send(command)
+        self.run = reply.run or self.run
+        return self.run
+
+    async def link_session(self, session_id: str) -> SessionLink | None:
+        """Note that the task is worked on in a session."""
+        command = c.LinkSession(actor=self.agent, task_id=self.task.id, token=self.token, session_id=session_id)
+        return (await self._send(command)).session
+
+    async def link_file(self, path: str, operation: FileOperation = "write") -> FileLink | None:
+        """Note that a file was read or written for the task."""
+        command = c.LinkFile(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            path=path,
+            file_operation=operation,
+            session_id=self.run.session_id,
+        )
+        return (await self._send(command)).file
+
     async def renew(self, ttl: float | None = None) -> int:
         """Move the deadline to `ttl` seconds from now (None: the lease's own length); the new one, in microseconds."""
         command = c.RenewLease(
@@ -210,9 +259,7 @@ class Work(Held):
             token=self.token,
             ttl=None if ttl is None else round(ttl * 1_000_000),
         )
-        reply = await self._send(command)
-        self.notices = reply.warnings
-        return reply.expires_at or 0
+        return (await self._send(command)).expires_at or 0
 
     # -- endings ---------------------------------------------------------------------------------------
 
@@ -278,6 +325,37 @@ class Work(Held):
             token=self.token,
             note=note,
             then_claim=self._next(then_claim),
+        )
+        return self._following(await self._end(command))
+
+    async def handoff(self, to_agent: str, note: str, *, ttl: float | None = None) -> Task:
+        """Pass the task on to another agent in one step; it takes the task up with its next claim.
+
+        `ttl` is how many seconds the new holder has for that (None: the project's policy); then the task is open again.
+        Raises AGENT_NOT_FOUND, or FORBIDDEN for an agent that lacks a capability, and the task is still held.
+        """
+        command = c.HandoffTask(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            to_agent=to_agent,
+            note=note,
+            ttl=None if ttl is None else round(ttl * 1_000_000),
+        )
+        await self._end(command)
+        return self.task
+
+    async def approve(self, note: str = "", *, then_claim: bool = False) -> Work | None:
+        """Complete the task under review."""
+        command = c.ApproveTask(
+            actor=self.agent, task_id=self.task.id, token=self.token, note=note, then_claim=self._next(then_claim)
+        )
+        return self._following(await self._end(command))
+
+    async def request_changes(self, reasons: str, *, then_claim: bool = False) -> Work | None:
+        """Send the task under review back, and say why; its attempts are counted anew."""
+        command = c.RequestChanges(
+            actor=self.agent, task_id=self.task.id, token=self.token, reasons=reasons, then_claim=self._next(then_claim)
         )
         return self._following(await self._end(command))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from attrs import frozen
 
 from arbeit.core import commands as c
-from arbeit.core.decide import Env, Need, Steps, decide
+from arbeit.core.codec import Codec
+from arbeit.core.decide import Env, Need, Steps, decide, unknown_actor
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskFact
 from arbeit.core.evolve import Stamp, evolve
@@ -28,25 +28,6 @@ _NEEDS = 50
 _event = builder(Event)
 
 
-class Codec(Protocol):
-    """Turns facts, replies and commands into canonical text, and text into digests."""
-
-    def data(self, fact: Fact) -> str:
-        """A fact's data as canonical JSON."""
-
-    def reply(self, reply: Reply) -> str:
-        """A reply as JSON that reads back as the same reply."""
-
-    def fingerprint(self, command: c.Command) -> str:
-        """A digest of what a command asks for, without who asks and how."""
-
-    def digest(self, text: str) -> str:
-        """The hash of one record's data, in hexadecimal."""
-
-    def chain(self, prev_hash: str, header: Sequence[object]) -> str:
-        """The hash of a record: over the one before, its header, and its data's hash."""
-
-
 @frozen(weakref_slot=False)
 class Stored:
     """The reply that an earlier use of the same idempotency key got, as text."""
@@ -61,6 +42,9 @@ def fill(commands: Iterable[c.Command]) -> int:
     """How many of these commands make one transaction, so that no lock is held long."""
     count = rows = 0
     for command in commands:
+        if isinstance(command, c.EraseRecord):
+            # It rewrites what is stored, so nothing of its own batch may still be on the way there.
+            return count or 1
         rows += _ROWS * getattr(command, "n", 1) + len(getattr(command, "items", ()))
         if count == MAX_COMMANDS or (count and rows > MAX_ROWS):
             break
@@ -149,7 +133,7 @@ class Batch:
     def _run(self, command: c.Command) -> Need | None:
         env = self._env = self._fresh_env()
         if self._steps is None:
-            refused = self._repeated(command) or self._refuse_project(command)
+            refused = self._repeated(command) or self._refuse_project(command) or self._refuse_actor(command, env)
             if refused is not None:
                 self._finish(refused)
                 return None
@@ -206,6 +190,10 @@ class Batch:
             data={"project": self.view.key},
         )
 
+    @staticmethod
+    def _refuse_actor(command: c.Command, env: Env) -> Rejection | None:
+        return None if env.policies.access.scope(command.actor).known else unknown_actor(command.actor)
+
     def _repeated(self, command: c.Command) -> Outcome | None:
         if command.idempotency_key is None:
             return None
@@ -236,7 +224,7 @@ class Batch:
 
     def _record(self, fact: Fact, command: c.Command, env: Env) -> None:
         position = self._position + 1
-        evolve(self.view, fact, Stamp(position, env.now, command.actor))
+        evolve(self.view, fact, Stamp(position, env.now, command.actor, command.traceparent or ""))
         data = self._codec.data(fact)
         data_hash = self._codec.digest(data)
         task_id = run_id = version = None
@@ -285,6 +273,8 @@ class Batch:
             tuple(self._events),
             tuple(self._receipts),
             tuple(view.beats.values()),
+            tuple(view.erased.items()),
+            tuple(view.reissued),
             self._forget(self.commands),
         )
 

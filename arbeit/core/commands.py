@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
@@ -19,6 +19,7 @@ from arbeit.core.limits import (
     as_outputs,
     as_settings,
     as_tuple,
+    as_usage,
     checked_once,
     each,
     flag,
@@ -26,17 +27,20 @@ from arbeit.core.limits import (
     integer,
     json_object,
     one_of,
+    optional_flag,
     text,
 )
 from arbeit.core.model import (
     DEFAULT_QUEUE,
     EMPTY,
     ENTRY_TYPES,
+    FILE_OPERATIONS,
     INVERSE_RELATIONS,
     PRIORITIES,
     RELATION_TYPES,
     STATUSES,
     EntryType,
+    FileOperation,
     Priority,
     Status,
 )
@@ -45,6 +49,8 @@ from arbeit.core.record import Record
 _names = each(limits.name, most=limits.CAPABILITIES)
 _idents = each(ident, most=limits.RELATIONSHIPS)
 _lines = each(text(size=4096), most=limits.ITEMS)
+_runtime = integer(1, limits.RUNTIME_SECONDS * 1_000_000, optional=True)
+_ttl = integer(1, limits.TTL_SECONDS * 1_000_000, optional=True)
 _relation = one_of((*RELATION_TYPES, *INVERSE_RELATIONS), Code.INVALID_TYPE)
 
 
@@ -63,9 +69,9 @@ class Command(Record):
     """Place inside a batch: 0 before 4. Renewals, endings, the sweep, the rest, new work."""
 
     actor: str = field(default="anonymous", validator=limits.name)
-    idempotency_key: str | None = field(default=None, validator=text(size=255))
-    correlation_id: str | None = field(default=None, validator=text(size=255))
-    causation_id: str | None = field(default=None, validator=text(size=255))
+    idempotency_key: str | None = field(default=None, validator=text(size=255, opaque=True))
+    correlation_id: str | None = field(default=None, validator=text(size=255, opaque=True))
+    causation_id: str | None = field(default=None, validator=text(size=255, opaque=True))
     traceparent: str | None = field(default=None, validator=limits.traceparent)
 
     def __attrs_post_init__(self) -> None:
@@ -145,11 +151,13 @@ class CreateTask(Command):
     inputs: Mapping[str, Any] = field(default=EMPTY, converter=as_inputs, validator=json_object(limits.TEXT_BYTES))
     acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=_lines)
     metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
+    max_runtime: int | None = field(default=None, validator=_runtime)
+    review: bool | None = field(default=None, validator=flag)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class UpdateTask(Command):
-    """Change what a task says; never where it stands. `expected_version` makes it an optimistic edit."""
+    """Change what a task says, or until when it is delayed. `expected_version` makes it an optimistic edit."""
 
     operation = "task.update"
     task_id: str = field(validator=ident)
@@ -167,10 +175,13 @@ class UpdateTask(Command):
     due_at: int | Unset | None = field(default=UNSET, validator=integer(0, optional=True))
     acceptance: tuple[str, ...] | Unset = field(default=UNSET, converter=as_tuple, validator=_lines)
     metadata: Mapping[str, Any] | Unset = field(default=UNSET, converter=as_metadata, validator=json_object())
+    ready_at: int | Unset = field(default=UNSET, validator=integer(0))
+    max_runtime: int | Unset | None = field(default=UNSET, validator=_runtime)
+    review: bool | Unset | None = field(default=UNSET, validator=optional_flag)
 
 
 _TEXT_FIELDS = ("title", "intent", "description", "priority", "labels", "queue", "requires", "max_attempts")
-UPDATE_FIELDS = (*_TEXT_FIELDS, "due_at", "acceptance", "metadata")
+UPDATE_FIELDS = (*_TEXT_FIELDS, "due_at", "acceptance", "metadata", "max_runtime", "review")
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -186,8 +197,8 @@ class ClaimTasks(Command):
         validator=each(limits.name, most=limits.RELATIONSHIPS, least=1),
     )
     n: int = field(default=1, validator=integer(1, limits.CLAIM_TASKS))
-    ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
-    session_id: str = field(default="", validator=text(size=255))
+    ttl: int | None = field(default=None, validator=_ttl)
+    session_id: str = field(default="", validator=text(size=255, opaque=True))
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -205,8 +216,8 @@ class StartTask(Command):
     task_id: str = field(validator=ident)
     agent: str = field(validator=limits.name)
     capabilities: tuple[str, ...] | None = field(default=None, converter=as_optional_names, validator=_names)
-    ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
-    session_id: str = field(default="", validator=text(size=255))
+    ttl: int | None = field(default=None, validator=_ttl)
+    session_id: str = field(default="", validator=text(size=255, opaque=True))
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -216,6 +227,7 @@ class ResumeTask(StartTask):
     operation = "task.resume"
 
 
+ERASABLE = ("task", "entry", "item", "artifact")
 _then = limits.a(ClaimTasks, but=(ExplainClaim,))
 
 
@@ -225,7 +237,7 @@ class HolderCommand(Command):
 
     urgency = 1
     task_id: str = field(validator=ident)
-    token: str = field(validator=text(size=255), repr=False)
+    token: str = field(validator=text(size=255, opaque=True), repr=False)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -234,11 +246,21 @@ class RenewLease(HolderCommand):
 
     operation = "lease.renew"
     urgency = 0
-    ttl: int | None = field(default=None, validator=integer(1, limits.TTL_SECONDS * 1_000_000, optional=True))
+    ttl: int | None = field(default=None, validator=_ttl)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
-class ReleaseTask(HolderCommand):
+class TenureCommand(Command):
+    """Ends a tenure: with its holder's token, or by a supervisor's force."""
+
+    urgency = 1
+    task_id: str = field(validator=ident)
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
+    force: bool = field(default=False, validator=flag)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class ReleaseTask(TenureCommand):
     """Give a held task back. `undelivered` is the engine's word for a grant that never reached its caller."""
 
     operation = "task.release"
@@ -248,7 +270,7 @@ class ReleaseTask(HolderCommand):
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
-class CompleteTask(HolderCommand):
+class CompleteTask(TenureCommand):
     """Finish a held task with an outcome and what proves it."""
 
     operation = "task.complete"
@@ -261,7 +283,7 @@ class CompleteTask(HolderCommand):
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
-class FailTask(HolderCommand):
+class FailTask(TenureCommand):
     """End an attempt that did not work; the retry policy says whether and when there is another."""
 
     operation = "task.fail"
@@ -270,31 +292,72 @@ class FailTask(HolderCommand):
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
-class CancelTask(Command):
-    """End a task for good without finishing it. A held one takes its holder's token."""
+class HandoffTask(TenureCommand):
+    """Pass a held task on to another agent in one step, with a note. `ttl` in microseconds; None asks the policy."""
 
-    operation = "task.cancel"
-    urgency = 1
-    task_id: str = field(validator=ident)
-    reason: str = field(default="", validator=text())
-    token: str | None = field(default=None, validator=text(size=255), repr=False)
+    operation = "task.handoff"
+    to_agent: str = field(validator=limits.name)
+    note: str = field(validator=text(required=True))
+    ttl: int | None = field(default=None, validator=_ttl)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
-class BlockTask(Command):
-    """Set a task aside until somebody unblocks or resumes it. A held one takes its holder's token."""
+class ApproveTask(TenureCommand):
+    """Complete a task under review."""
 
-    operation = "task.block"
+    operation = "task.approve"
+    note: str = field(default="", validator=text())
+    then_claim: ClaimTasks | None = field(default=None, validator=_then)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class RequestChanges(TenureCommand):
+    """Send a task under review back, and say why."""
+
+    operation = "task.request_changes"
+    reasons: str = field(validator=text(required=True))
+    then_claim: ClaimTasks | None = field(default=None, validator=_then)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class PreemptTask(Command):
+    """Ask the holder of a task to give it back; only supervisors may."""
+
+    operation = "task.preempt"
     urgency = 1
     task_id: str = field(validator=ident)
+    reason: str = field(default="", validator=text())
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class CancelTask(TenureCommand):
+    """End a task for good without finishing it. A held one takes its holder's token, or force."""
+
+    operation = "task.cancel"
+    reason: str = field(default="", validator=text())
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class DeleteTask(Command):
+    """Take a task that nobody holds out of every list; its events stay."""
+
+    operation = "task.delete"
+    task_id: str = field(validator=ident)
+    reason: str = field(default="", validator=text())
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class BlockTask(TenureCommand):
+    """Set a task aside until somebody unblocks or resumes it. A held one takes its holder's token, or force."""
+
+    operation = "task.block"
     reason: str = field(validator=text(required=True))
     blocked_by: tuple[str, ...] = field(default=(), converter=as_names, validator=each(ident, most=limits.LABELS))
-    token: str | None = field(default=None, validator=text(size=255), repr=False)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class UnblockTask(Command):
-    """Open a blocked task again; its attempts start anew."""
+    """Open a blocked task again, or its review; its attempts start anew."""
 
     operation = "task.unblock"
     task_id: str = field(validator=ident)
@@ -346,7 +409,7 @@ class AddContext(Command):
     evidence: tuple[str, ...] = field(
         default=(), converter=as_tuple, validator=each(text(size=4096, required=True), most=limits.EVIDENCE)
     )
-    token: str | None = field(default=None, validator=text(size=255), repr=False)
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -357,7 +420,7 @@ class SupersedeContext(Command):
     entry_id: str = field(validator=ident)
     content: str = field(validator=text(required=True))
     type: EntryType | None = field(default=None, validator=one_of(ENTRY_TYPES, Code.INVALID_TYPE))
-    token: str | None = field(default=None, validator=text(size=255), repr=False)
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -371,7 +434,7 @@ class AddProgress(Command):
         validator=each(text(size=4096, required=True), most=limits.ITEMS, least=1),
     )
     completed: bool = field(default=False, validator=flag)
-    token: str | None = field(default=None, validator=text(size=255), repr=False)
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -381,7 +444,87 @@ class CompleteProgress(Command):
     operation = "progress.complete"
     task_id: str = field(validator=ident)
     item_ids: tuple[str, ...] = field(converter=as_names, validator=each(ident, most=limits.ITEMS, least=1))
-    token: str | None = field(default=None, validator=text(size=255), repr=False)
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class RerankTasks(Command):
+    """Give the ready tasks beyond the id `after` the ranks that today's policy gives, at most `limit` of them."""
+
+    operation = "project.rerank"
+    after: str = field(default="", validator=text(size=64, opaque=True))
+    limit: int = field(default=500, validator=integer(1, 1000))
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class ReportUsage(HolderCommand):
+    """Add to what a run used: tokens_in, tokens_out, cost (micro-dollars), counters of one's own; and `model`."""
+
+    operation = "run.usage"
+    usage: Mapping[str, Any] = field(converter=as_usage, validator=limits.usage)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class LinkSession(Command):
+    """Note that a task was worked on in a session; the same link again changes nothing."""
+
+    operation = "session.link"
+    task_id: str = field(validator=ident)
+    session_id: str = field(validator=text(size=255, required=True, opaque=True))
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class LinkFile(Command):
+    """Note that a file was read or written for a task; the same link again changes nothing."""
+
+    operation = "file.link"
+    task_id: str = field(validator=ident)
+    path: str = field(validator=text(size=4096, required=True))
+    file_operation: FileOperation = field(default="write", validator=one_of(FILE_OPERATIONS))
+    session_id: str = field(default="", validator=text(size=255, opaque=True))
+    token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class AttachArtifact(HolderCommand):
+    """Record bytes that were stored under their SHA-256 as a result of a run; `size` in bytes."""
+
+    operation = "artifact.attach"
+    name: str = field(validator=text(characters=255, required=True))
+    media_type: str = field(default="application/octet-stream", validator=limits.media_type)
+    size: int = field(validator=integer(0, limits.ARTIFACT_BYTES))
+    sha256: str = field(validator=limits.sha256)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class SetSecret(Command):
+    """Name a secret by where it is found; never its value."""
+
+    operation = "secret.set"
+    name: str = field(validator=limits.name)
+    provider: str = field(validator=limits.name)
+    path: str = field(validator=text(size=1024, required=True))
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class UseSecret(HolderCommand):
+    """Ask for the value of a secret, which the log will say was asked for."""
+
+    operation = "secret.use"
+    name: str = field(validator=limits.name)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class EraseRecord(Command):
+    """Remove the text of one record for good, from rows and log; only supervisors may. An item needs its `task_id`."""
+
+    operation = "record.erase"
+    urgency = 0
+    kind: str = field(validator=one_of(ERASABLE))
+    record_id: str = field(validator=ident)
+    task_id: str | None = field(default=None, validator=ident)
+    reason: str = field(default="", validator=text())
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -410,4 +553,3 @@ class ImportTask(Command):
 
 
 Granting = ClaimTasks | StartTask | ResumeTask
-Ending = Literal["completed", "failed", "released", "undelivered", "expired", "blocked", "cancelled"]

@@ -85,6 +85,8 @@ class TaskCreated(TaskFact):
     depth: int = 0
     edges: tuple[tuple[str, str, bool], ...] = ()
     max_attempts: int = 3
+    max_runtime: int | None = None
+    review: bool | None = None
     ready_at: int
     rank: int | None = None
     due_at: int | None = None
@@ -121,11 +123,23 @@ class TaskImported(TaskFact):
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskUpdated(TaskFact):
-    """Fields of a task changed to new values; `rank` is set anew where it is ready."""
+    """Fields of a task changed to new values; `rank` is set anew where it is ready.
+
+    `delayed` says that a new `ready_at` puts the task out of line until then.
+    """
 
     tag = "task_updated"
     changes: Mapping[str, Any]
     rank: int | None = None
+    delayed: bool = False
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class TasksReranked(Fact):
+    """The ranking policy changed, and with it the ranks of these ready tasks: (task id, rank)."""
+
+    tag = "tasks_reranked"
+    ranks: tuple[tuple[str, int], ...]
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
@@ -139,7 +153,10 @@ class TaskReadied(TaskFact):
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskClaimed(TaskFact):
-    """A task was granted. `tag_after`, `remainder` and `virtual_time` are the scheduler's state after the pick."""
+    """A task was granted. `tag_after`, `remainder` and `virtual_time` are the scheduler's state after the pick.
+
+    `ends_by` is the moment beyond which its lease cannot be renewed.
+    """
 
     tag = "task_claimed"
     lease_id: str
@@ -155,11 +172,52 @@ class TaskClaimed(TaskFact):
     queues: tuple[str, ...] | None = None
     session_id: str = ""
     trace_id: str = ""
+    ends_by: int | None = None
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class TaskHandedOver(TaskFact):
+    """One tenure ended and another began in one step; its holder has yet to take it up. `run_id` is the old run's."""
+
+    tag = "task_handed_over"
+    to_agent: str
+    lease_id: str
+    new_run_id: str
+    fence: int
+    ttl: int
+    expires_at: int
+    ends_by: int | None = None
+    entry_id: str
+    note: str
+    forced: bool = False
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class HandoffAccepted(TaskFact):
+    """The new holder of a task that was handed over took it up."""
+
+    tag = "handoff_accepted"
+    lease_id: str
+    session_id: str = ""
+    trace_id: str = ""
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class PreemptRequested(TaskFact):
+    """A holder was asked to give its task back by `ends_by`; after that moment its lease is taken back."""
+
+    tag = "preempt_requested"
+    lease_id: str
+    ends_by: int
+    reason: str = ""
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TenureEnded(TaskFact):
-    """A lease ended and the task opened again: at once (`rank`), later (`ready_at`), or never (`exhausted`)."""
+    """A lease ended and the task opened again: at once (`rank`), later (`ready_at`), or never (`exhausted`).
+
+    `forced` says that a supervisor ended it, and not its holder.
+    """
 
     fence: int
     ready_at: int
@@ -167,11 +225,12 @@ class TenureEnded(TaskFact):
     exhausted: bool = False
     entry_id: str | None = None
     note: str = ""
+    forced: bool = False
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskReleased(TenureEnded):
-    """A holder gave its task back; no attempt is counted."""
+    """A holder gave its task back; no attempt is counted. `reason`: released, undelivered or preempted."""
 
     tag = "task_released"
     reason: str = "released"
@@ -186,10 +245,15 @@ class TaskFailed(TenureEnded):
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskReclaimed(TenureEnded):
-    """A lease ran past its `deadline`, as seen under the project's lock, and was taken back."""
+    """A lease ran past its `deadline`, as seen under the project's lock, and was taken back.
+
+    `reason`: expired, timed_out (beyond `max_runtime`), preempted, or undelivered (handed over, never taken up); the
+    last two count no attempt.
+    """
 
     tag = "task_reclaimed"
     deadline: int
+    reason: str = "expired"
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
@@ -212,6 +276,42 @@ class TaskCompleted(TaskFact):
     evidence: tuple[str, ...] = ()
     outputs: Mapping[str, Any] = EMPTY
     frees: tuple[str, ...] = ()
+    forced: bool = False
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class TaskSubmitted(TaskFact):
+    """A task was finished as far as its holder is concerned, and waits for a reviewer."""
+
+    tag = "task_submitted"
+    fence: int
+    entry_id: str | None = None
+    outcome: str = ""
+    evidence: tuple[str, ...] = ()
+    outputs: Mapping[str, Any] = EMPTY
+    by: str
+    ready_at: int
+    rank: int
+    forced: bool = False
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class ReviewApproved(TaskFact):
+    """A reviewer was satisfied, which completes the task. `frees` are the tasks it no longer blocks."""
+
+    tag = "review_approved"
+    fence: int
+    entry_id: str | None = None
+    note: str = ""
+    frees: tuple[str, ...] = ()
+    forced: bool = False
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class ChangesRequested(TenureEnded):
+    """A reviewer sent the task back; `note` says why, and its attempts are counted anew."""
+
+    tag = "changes_requested"
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
@@ -220,6 +320,16 @@ class TaskCancelled(TaskFact):
 
     tag = "task_cancelled"
     fence: int
+    reason: str = ""
+    frees: tuple[str, ...] = ()
+    forced: bool = False
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class TaskDeleted(TaskFact):
+    """A task leaves every list. `frees` are the tasks it no longer blocks."""
+
+    tag = "task_deleted"
     reason: str = ""
     frees: tuple[str, ...] = ()
 
@@ -232,11 +342,12 @@ class TaskBlocked(TaskFact):
     fence: int
     reason: str
     blocked_by: tuple[str, ...] = ()
+    forced: bool = False
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class TaskUnblocked(TaskFact):
-    """A blocked task opened again, its attempts counted anew."""
+    """A blocked task opened again, or waits for a reviewer again, its attempts counted anew."""
 
     tag = "task_unblocked"
     note: str = ""
@@ -321,6 +432,82 @@ class ProgressCompleted(TaskFact):
     item_ids: tuple[str, ...]
 
 
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class UsageReported(TaskFact):
+    """What a run used since its last report: counts to add, and `model`."""
+
+    tag = "usage_reported"
+    usage: Mapping[str, Any]
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class SessionLinked(TaskFact):
+    """A task was worked on in a session."""
+
+    tag = "session_linked"
+    link_id: str
+    session_id: str
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class FileLinked(TaskFact):
+    """A file was read or written for a task."""
+
+    tag = "file_linked"
+    link_id: str
+    path: str
+    operation: str
+    session_id: str = ""
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class ArtifactAttached(TaskFact):
+    """A holder left bytes as a result; `size` in bytes."""
+
+    tag = "artifact_attached"
+    artifact_id: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    uri: str
+    fence: int
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class SecretSet(Fact):
+    """A secret got a name, or another place where it is found."""
+
+    tag = "secret_set"
+    secret_id: str
+    name: str
+    provider: str
+    path: str
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class SecretUsed(TaskFact):
+    """A holder was given the value of a secret."""
+
+    tag = "secret_used"
+    name: str
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
+class RecordErased(TaskFact):
+    """The text of one record is gone for good, here and in the `events` before this one that carried it.
+
+    `events` are (position, digest of what their data is now); `runs` are those whose notes said the same.
+    """
+
+    tag = "record_erased"
+    kind: str
+    record_id: str
+    reason: str = ""
+    events: tuple[tuple[int, str], ...] = ()
+    runs: tuple[str, ...] = ()
+
+
 HEADER_FIELDS = frozenset({"task_id", "run_id"})
 
 FACTS: Mapping[str, type[Fact]] = {
@@ -333,14 +520,22 @@ FACTS: Mapping[str, type[Fact]] = {
         TaskCreated,
         TaskImported,
         TaskUpdated,
+        TasksReranked,
         TaskReadied,
         TaskClaimed,
+        TaskHandedOver,
+        HandoffAccepted,
+        PreemptRequested,
         TaskReleased,
         TaskFailed,
         TaskReclaimed,
         TaskEscalated,
         TaskCompleted,
+        TaskSubmitted,
+        ReviewApproved,
+        ChangesRequested,
         TaskCancelled,
+        TaskDeleted,
         TaskBlocked,
         TaskUnblocked,
         RelationshipAdded,
@@ -350,5 +545,12 @@ FACTS: Mapping[str, type[Fact]] = {
         ContextSuperseded,
         ProgressAdded,
         ProgressCompleted,
+        UsageReported,
+        SessionLinked,
+        FileLinked,
+        ArtifactAttached,
+        SecretSet,
+        SecretUsed,
+        RecordErased,
     )
 }

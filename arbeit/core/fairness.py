@@ -51,6 +51,13 @@ def pickable(queue: Queue) -> bool:
     return not queue.paused and (queue.max_in_progress is None or queue.in_progress < queue.max_in_progress)
 
 
+def lacking(group: str, agent: str, capabilities: Iterable[str]) -> list[str]:
+    """What of a requirement set an agent does not meet; `!name` in it keeps the agent of that name out."""
+    has = set(capabilities)
+    needs = group.split(",") if group else []
+    return [need for need in needs if (need[1:] == agent if need.startswith("!") else need not in has)]
+
+
 class Line:
     """The queues that hold ready work of one requirement set, in the order in which they come next.
 
@@ -137,7 +144,7 @@ def key_of(task: Task) -> Key:
 class Schedule:
     """The scheduler's state of one project: all queues and groups, and windows on the groups in use."""
 
-    __slots__ = ("_eligible", "_lines", "_sets", "groups", "holding", "queues", "virtual_time", "windows")
+    __slots__ = ("_barred", "_eligible", "_lines", "_sets", "groups", "holding", "queues", "virtual_time", "windows")
 
     def __init__(self) -> None:
         self.virtual_time = 0
@@ -149,6 +156,8 @@ class Schedule:
         self._lines: dict[str, Line] = {}
         self._sets: dict[str, frozenset[str]] = {}
         self._eligible: dict[frozenset[str], tuple[str, ...]] = {}
+        self._barred: set[str] = set()
+        """Agents that some requirement set keeps out, spelled as there: `!name`."""
 
     # -- state ---------------------------------------------------------------------------------------
 
@@ -199,10 +208,17 @@ class Schedule:
         if line is None:
             line = self._lines[requires] = Line()
             self._sets[requires] = frozenset(requires.split(",")) if requires else frozenset()
+            self._barred.update(need for need in self._sets[requires] if need.startswith("!"))
             self._eligible.clear()
         return line
 
     # -- picks ---------------------------------------------------------------------------------------
+
+    def claimer(self, agent: str, capabilities: frozenset[str]) -> frozenset[str]:
+        """What an agent meets: its capabilities, and that it is none of the others that are kept out of something."""
+        if not self._barred:
+            return capabilities
+        return capabilities | (self._barred - {f"!{agent}"})
 
     def eligible(self, capabilities: frozenset[str]) -> tuple[str, ...]:
         """The requirement sets that these capabilities meet."""

@@ -28,11 +28,17 @@ EVIDENCE = 32
 CLAIM_TASKS = 100
 MAX_INTEGER = 2**63 - 1
 TTL_SECONDS = 24 * 3600
+RUNTIME_SECONDS = 30 * 24 * 3600
+COUNTERS = 32
 ARTIFACT_BYTES = 5 * 1024**3
+HANDED = 100
 
 _IDENT = re.compile(r"[0-9a-zA-Z._-]{1,64}")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NAME = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._:/@+#-]{0,63}")
+_COUNTER = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MOST_USED = 10**15
+"""What one report may add to a counter, so that a thousand reports stay within 63 bits."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
@@ -103,15 +109,35 @@ def check_text(name: str, value: object, *, characters: int | None = None, size:
         refuse(name, "contains U+0000, which no store can keep")
 
 
-def text(*, characters: int | None = None, size: int = TEXT_BYTES, required: bool = False) -> Validator:
-    """Text of at most so many characters and UTF-8 bytes."""
+def _written(check: Validator) -> Validator:
+    """Mark the check of a field whose text its author wrote: a redaction policy sees it, see `written_fields`."""
+    check.written = True  # type: ignore[attr-defined]  # read by written_fields
+    return check
+
+
+_written_fields: dict[type, tuple[attrs.Attribute[Any], ...]] = {}
+
+
+def written_fields(cls: type) -> tuple[attrs.Attribute[Any], ...]:
+    """The fields of a command class that hold what its author wrote: text, tuples of text, JSON objects."""
+    known = _written_fields.get(cls)
+    if known is None:
+        fields = (item for item in attrs.fields(cls) if getattr(item.metadata.get("check"), "written", False))
+        known = _written_fields[cls] = tuple(fields)
+    return known
+
+
+def text(
+    *, characters: int | None = None, size: int = TEXT_BYTES, required: bool = False, opaque: bool = False
+) -> Validator:
+    """Text of at most so many characters and UTF-8 bytes; opaque text (keys, tokens, foreign ids) is not prose."""
 
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
         check_text(attribute.name, value, characters=characters, size=size)
         if required and not str(value).strip():
             refuse(attribute.name, "must not be empty")
 
-    return check
+    return check if opaque else _written(check)
 
 
 def _pattern(regex: re.Pattern[str], meaning: str) -> Validator:
@@ -127,6 +153,11 @@ project_key = _pattern(
     _PROJECT, "a project key: 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen"
 )
 name = _pattern(_NAME, "a name of 1 to 64 letters, digits and any of . _ : / @ + # -, starting with a letter or digit")
+sha256 = _pattern(re.compile(r"[0-9a-f]{64}"), "a SHA-256 in 64 lower-case hexadecimal digits")
+media_type = _pattern(
+    re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,63}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,63}(; ?[a-z0-9=._-]{1,64})?"),
+    "a media type such as text/plain",
+)
 traceparent = _pattern(_TRACEPARENT, "a W3C traceparent")
 
 
@@ -153,6 +184,33 @@ def integer(low: int, high: int = MAX_INTEGER, *, optional: bool = False) -> Val
     return check
 
 
+def optional_flag(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A truth value, or None for whatever the default is."""
+    if not isinstance(value, bool):
+        refuse(attribute.name, f"must be true, false or null, not {_show(value)}")
+
+
+optional_flag.optional = True  # type: ignore[attr-defined]  # read by run_checks
+
+
+def usage(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """Counts by name, and the name of a model."""
+    if not isinstance(value, Frozen) or not value:
+        refuse(attribute.name, "must be an object with at least one count")
+    if len(value) > COUNTERS:
+        refuse(attribute.name, f"has {len(value)} counters; {COUNTERS} are allowed", limit=COUNTERS)
+    for counter, count in value.items():
+        if not _COUNTER.fullmatch(counter):
+            refuse(attribute.name, f"has a counter called {_show(counter)}; names are lower-case words joined by _")
+        if counter == "model":
+            check_text("usage.model", count, characters=200)
+        elif not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _MOST_USED:
+            refuse(attribute.name, f"{counter} must be a whole number from 0 to {_MOST_USED}, not {_show(count)}")
+
+
+usage.written = True  # type: ignore[attr-defined]  # read by written_fields
+
+
 def flag(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """A truth value."""
     if not isinstance(value, bool):
@@ -172,7 +230,7 @@ def each(check: Validator, *, most: int, least: int = 0) -> Validator:
                 refuse(attribute.name, "must not contain null")
             check(command, attribute, item)
 
-    return check_all
+    return _written(check_all) if getattr(check, "written", False) else check_all
 
 
 def a(kind: type, *, but: tuple[type, ...] = ()) -> Validator:
@@ -197,7 +255,7 @@ def json_object(size: int = METADATA_BYTES) -> Validator:
         if length > size:
             refuse(attribute.name, f"is {length} bytes of JSON; {size} are allowed", limit=size)
 
-    return check
+    return _written(check)
 
 
 class Unset:
@@ -275,6 +333,11 @@ def as_inputs(value: Any) -> Any:  # noqa: ANN401 - as above
 def as_outputs(value: Any) -> Any:  # noqa: ANN401 - as above
     """`as_object` for the field of this name, which its refusals say."""
     return as_object(value, "outputs")
+
+
+def as_usage(value: Any) -> Any:  # noqa: ANN401 - as above
+    """`as_object` for the field of this name, which its refusals say."""
+    return as_object(value, "usage")
 
 
 def as_metadata(value: Any) -> Any:  # noqa: ANN401 - as above

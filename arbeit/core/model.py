@@ -14,13 +14,31 @@ EntryType = Literal[
     "decision", "rationale", "attempt", "outcome", "blocker", "note", "discovery", "reference", "user_input"
 ]
 RelationType = Literal["parent_of", "blocks", "relates_to", "duplicates", "splits_from", "discovered_from"]
-RunResult = Literal["completed", "failed", "released", "undelivered", "expired", "blocked", "cancelled"]
+RunResult = Literal[
+    "completed",
+    "submitted",
+    "approved",
+    "changes_requested",
+    "handed_over",
+    "failed",
+    "released",
+    "undelivered",
+    "preempted",
+    "expired",
+    "timed_out",
+    "blocked",
+    "cancelled",
+]
+FileOperation = Literal["read", "write"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 RELATION_TYPES: tuple[str, ...] = get_args(RelationType)
+FILE_OPERATIONS: tuple[str, ...] = get_args(FileOperation)
 TERMINAL = frozenset({"completed", "cancelled"})
+REVIEW = "review"
+"""The capability that reviewers claim with."""
 
 # Inverse names are accepted on the way in and stored as the forward edge.
 INVERSE_RELATIONS: Mapping[str, RelationType] = {
@@ -131,6 +149,13 @@ class Task:
 
     `claim_status` says where it stands for claimers: waiting (for blockers or children), delayed (until
     `ready_at`), ready, held, or none. `version` grows by one with every event of the task.
+
+    review: whether completing asks for a review; None leaves it to the project.
+    submitted_by: while it is to be reviewed, who finished it and may not review it.
+    max_runtime: microseconds that one run may take, however often its lease is renewed.
+    unread: entries that others have added since the present holder was granted it.
+    escalated_at: since when it waits for a supervisor.
+    trace: the W3C traceparent of the command that created it.
     """
 
     id: str
@@ -170,21 +195,34 @@ class Task:
     started_at: int | None = None
     finished_at: int | None = None
     version: int = 1
+    review: bool | None = None
+    submitted_by: str | None = None
+    max_runtime: int | None = None
+    artifacts: int = 0
+    unread: int = 0
+    escalated_at: int | None = None
+    deleted_at: int | None = None
+    trace: str = ""
 
     @property
     def group(self) -> str:
-        """The requirement set as `Group.requires` spells it."""
+        """The requirement set that claimers must meet now, as `Group.requires` spells it; `!name` keeps one out."""
+        if self.status == "in_review":
+            return REVIEW if self.submitted_by is None else f"{REVIEW},!{self.submitted_by}"
         return ",".join(self.requires)
 
     @property
     def finished(self) -> bool:
-        """Whether the status is terminal."""
-        return self.status in TERMINAL
+        """Whether nothing waits for it any more: its status is terminal, or it was deleted."""
+        return self.status in TERMINAL or self.deleted_at is not None
 
 
 @frozen(weakref_slot=False)
 class Agent:
-    """Somebody who claims tasks. `active_leases` counts what it holds now."""
+    """Somebody who claims tasks. `active_leases` counts what it holds now.
+
+    `handed` are the tasks that were handed over to it and that it has not taken up yet.
+    """
 
     id: str
     created_at: int
@@ -195,13 +233,16 @@ class Agent:
     metadata: Mapping[str, Any] = EMPTY
     active_leases: int = 0
     last_seen_at: int | None = None
+    handed: tuple[str, ...] = ()
 
 
 @frozen(weakref_slot=False)
 class Lease:
     """A grant of one task to one agent. `ttl` in microseconds; the token is derived, never stored.
 
-    `expires_at`, `heartbeat_at` and `preempt_requested` are liveness: they have no history.
+    `expires_at` and `heartbeat_at` are liveness: they have no history. `ends_by` is the moment beyond which no
+    renewal reaches: the run's `max_runtime`, or the end of the grace after a preemption was asked for.
+    `accepted` is false while a task that was handed over waits for its new holder.
     """
 
     id: str
@@ -216,11 +257,17 @@ class Lease:
     preempt_requested: bool = False
     ended_at: int | None = None
     end_reason: str = ""
+    ends_by: int | None = None
+    accepted: bool = True
 
 
 @frozen(weakref_slot=False)
 class Run:
-    """One tenure of one agent on one task, from grant to end."""
+    """One tenure of one agent on one task, from grant to end.
+
+    `waited` is how long the task had been ready, in microseconds. `usage` sums what was reported: tokens_in,
+    tokens_out, cost (micro-dollars), counters of one's own; and `model`, the last one named.
+    """
 
     id: str
     task_id: str
@@ -234,6 +281,7 @@ class Run:
     result: RunResult | None = None
     note: str = ""
     usage: Mapping[str, Any] = EMPTY
+    waited: int = 0
 
 
 @frozen(weakref_slot=False)
@@ -276,6 +324,55 @@ class Relationship:
     type: RelationType
     created_at: int
     metadata: Mapping[str, Any] = EMPTY
+
+
+@frozen(weakref_slot=False)
+class SessionLink:
+    """A session of some agent in which a task was worked on."""
+
+    id: str
+    task_id: str
+    session_id: str
+    created_at: int
+
+
+@frozen(weakref_slot=False)
+class FileLink:
+    """A file that was read or written for a task."""
+
+    id: str
+    task_id: str
+    path: str
+    operation: FileOperation
+    created_at: int
+    session_id: str = ""
+
+
+@frozen(weakref_slot=False)
+class Artifact:
+    """Bytes that a holder left as a result; stored once per content, found by their SHA-256. `size` in bytes."""
+
+    id: str
+    task_id: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    uri: str
+    fence: int
+    created_at: int
+    run_id: str | None = None
+
+
+@frozen(weakref_slot=False)
+class SecretRef:
+    """Where a secret is found; never its value. Names are unique in a project."""
+
+    id: str
+    name: str
+    provider: str
+    path: str
+    created_at: int
 
 
 @frozen(weakref_slot=False)
@@ -369,11 +466,17 @@ class Reply:
     task: Task | None = None
     grants: tuple[Grant, ...] = ()
     relationship: Relationship | None = None
+    run: Run | None = None
+    session: SessionLink | None = None
+    file: FileLink | None = None
+    artifact: Artifact | None = None
+    secret: SecretRef | None = None
     entries: tuple[ContextEntry, ...] = ()
     items: tuple[ProgressItem, ...] = ()
     expires_at: int | None = None
     explanation: Explanation | None = None
     count: int = 0
+    cursor: str | None = None
     warnings: tuple[Notice, ...] = ()
 
 
@@ -394,7 +497,8 @@ class Receipt:
 class Changes:
     """What a batch leaves behind. A store writes it without knowing what a command is.
 
-    `new` and `changed` hold entities by kind, `gone` their keys. Empty changes mean: write nothing.
+    `new` and `changed` hold entities by kind, `gone` their keys. `erased` are (position, data) of earlier events
+    whose text goes for good, `reissued` the receipts that lose it. Empty changes mean: write nothing.
     """
 
     head: Head
@@ -404,6 +508,8 @@ class Changes:
     events: tuple[Event, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     beats: tuple[Beat, ...] = ()
+    erased: tuple[tuple[int, str], ...] = ()
+    reissued: tuple[Receipt, ...] = ()
     forget_receipts_before: int | None = None
 
     @property

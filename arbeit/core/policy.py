@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
 from arbeit.core.errors import Rejection
-from arbeit.core.model import Queue, Task
+from arbeit.core.model import Agent, Lease, Queue, Task
 
 
 @frozen(weakref_slot=False)
 class Scope:
-    """What an actor may see of a project: the tasks of some queues, or (None) everything."""
+    """What an actor may see of a project: the tasks of some queues, or (None) everything.
+
+    `known` is false for somebody who has not said who it is, where that is asked for; it gets nothing.
+    """
 
     queues: frozenset[str] | None = None
+    known: bool = True
 
     def sees(self, queue: str) -> bool:
         """Whether tasks of a queue exist for this actor."""
@@ -65,6 +69,33 @@ class LeaseLength(Protocol):
     def ttl(self, task: Task, requested: int | None, entropy: int) -> int:
         """Microseconds from grant to deadline."""
 
+    def max_runtime(self, task: Task) -> int | None:
+        """Microseconds that a run may take, however often its lease is renewed; None for as long as it likes."""
+
+
+@frozen(weakref_slot=False)
+class Holding:
+    """A task that is held, and under which lease by whom."""
+
+    task: Task
+    lease: Lease
+    agent: Agent
+
+
+class Preemption(Protocol):
+    """Says whose work gives way when important work waits."""
+
+    @property
+    def grace(self) -> int:
+        """Microseconds that a holder has to leave a note and release, once it is asked to."""
+
+    @property
+    def patience(self) -> int | None:
+        """Microseconds that critical work may wait before `victim` is asked; None: it never is."""
+
+    def victim(self, waiting: Task, holders: Sequence[Holding]) -> Holding | None:
+        """Who of those that could do the waiting task instead should give way, or None."""
+
 
 class Completion(Protocol):
     """Says what finishing a task takes."""
@@ -79,6 +110,16 @@ class Access(Protocol):
     def scope(self, actor: str) -> Scope:
         """The part of a project that an actor sees."""
 
+    def supervises(self, actor: str, agent: Agent | None) -> bool:
+        """Whether an actor, registered as this agent or not at all, may force, preempt and erase."""
+
+
+class Redaction(Protocol):
+    """Says what of a text may be stored."""
+
+    def redact(self, text: str) -> str:
+        """The text without what must not be stored, never longer than it was; redacting it again changes nothing."""
+
 
 @frozen(weakref_slot=False)
 class Policies:
@@ -89,4 +130,6 @@ class Policies:
     retry: Retry
     lease_length: LeaseLength
     completion: Completion
+    preemption: Preemption
     access: Access
+    redaction: Redaction

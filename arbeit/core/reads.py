@@ -51,19 +51,58 @@ def _start(command: c.StartTask, wanted: Reads) -> None:
     wanted.around.add(command.task_id)
 
 
-def _release(command: c.ReleaseTask | c.FailTask, wanted: Reads) -> None:
+def _release(command: c.ReleaseTask | c.FailTask | c.RequestChanges, wanted: Reads) -> None:
     wanted.tasks.add(command.task_id)
     wanted.agents.add(command.actor)
     if command.then_claim is not None:
         _claim(command.then_claim, wanted)
 
 
-def _end(command: c.CompleteTask | c.CancelTask, wanted: Reads) -> None:
+def _end(command: c.CompleteTask | c.CancelTask | c.ApproveTask, wanted: Reads) -> None:
     wanted.tasks.add(command.task_id)
     wanted.around.add(command.task_id)
     wanted.agents.add(command.actor)
-    if isinstance(command, c.CompleteTask) and command.then_claim is not None:
+    if not isinstance(command, c.CancelTask) and command.then_claim is not None:
         _claim(command.then_claim, wanted)
+
+
+def _handoff(command: c.HandoffTask, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.agents.update((command.actor, command.to_agent))
+
+
+def _preempt(command: c.PreemptTask, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.agents.add(command.actor)
+
+
+def _delete(command: c.DeleteTask, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.around.add(command.task_id)
+
+
+def _erase(command: c.EraseRecord, wanted: Reads) -> None:
+    wanted.agents.add(command.actor)
+    of_kind = {"task": wanted.tasks, "entry": wanted.entries, "artifact": wanted.artifacts}
+    of_kind.get(command.kind, set()).add(command.record_id)
+
+
+def _rerank(command: c.RerankTasks, wanted: Reads) -> None:
+    wanted.ready_after = (command.after, command.limit)
+
+
+def _linked(command: c.LinkSession | c.LinkFile, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.linked.add(command.task_id)
+
+
+def _secret(command: c.SetSecret, wanted: Reads) -> None:
+    wanted.secrets.add(command.name)
+
+
+def _use(command: c.UseSecret, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.secrets.add(command.name)
 
 
 def _block(command: c.BlockTask, wanted: Reads) -> None:
@@ -111,6 +150,19 @@ _READS: Mapping[type[c.Command], Callable[[Any, Reads], None]] = {
     c.CancelTask: _end,
     c.BlockTask: _block,
     c.UnblockTask: _task,
+    c.HandoffTask: _handoff,
+    c.ApproveTask: _end,
+    c.RequestChanges: _release,
+    c.PreemptTask: _preempt,
+    c.DeleteTask: _delete,
+    c.EraseRecord: _erase,
+    c.RerankTasks: _rerank,
+    c.ReportUsage: _task,
+    c.LinkSession: _linked,
+    c.LinkFile: _linked,
+    c.AttachArtifact: _task,
+    c.SetSecret: _secret,
+    c.UseSecret: _use,
     c.Sweep: _sweep,
     c.AddRelationship: _edge,
     c.RemoveRelationship: _edge,

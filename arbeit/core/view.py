@@ -15,8 +15,11 @@ from attrs import define, field
 from arbeit.core.fairness import Schedule, Window, key_of
 from arbeit.core.model import (
     Agent,
+    Artifact,
     Beat,
     ContextEntry,
+    Event,
+    FileLink,
     Group,
     Head,
     Lease,
@@ -26,11 +29,28 @@ from arbeit.core.model import (
     Receipt,
     Relationship,
     Run,
+    SecretRef,
+    SessionLink,
     Task,
 )
 from arbeit.core.record import change
 
-KINDS = ("project", "queue", "group", "agent", "task", "lease", "run", "relationship", "entry", "item")
+KINDS = (
+    "project",
+    "queue",
+    "group",
+    "agent",
+    "task",
+    "lease",
+    "run",
+    "relationship",
+    "entry",
+    "item",
+    "session",
+    "file",
+    "artifact",
+    "secret",
+)
 
 _GROWN = 100_000
 """Cached rows beyond which a view is started afresh; a bound on memory, not a rule."""
@@ -45,6 +65,10 @@ class Reads:
     "must end before", transitively. below: tasks whose descendants are wanted, with the edges between them.
     windows: how many of the least ready tasks of each group.
     overdue, delayed: how many leases past their deadline, and delayed tasks that are due, to bring.
+    linked: tasks whose session and file links are wanted. secrets: by name; runs, artifacts: rows by id.
+    urgent: how many of the critical ready tasks that have waited longest, with every live lease of the project, its
+    task, run and agent. ready_after: (task id, count) of ready tasks in the order of their ids, beyond that one.
+    events_of: tasks whose events are wanted. about: ids; the receipts whose reply contains one of them are wanted.
     """
 
     tasks: set[str] = field(factory=set)
@@ -59,6 +83,14 @@ class Reads:
     overdue: int = 0
     delayed: int = 0
     since: int | None = None
+    linked: set[str] = field(factory=set)
+    secrets: set[str] = field(factory=set)
+    runs: set[str] = field(factory=set)
+    artifacts: set[str] = field(factory=set)
+    urgent: int = 0
+    ready_after: tuple[str, int] | None = None
+    events_of: set[str] = field(factory=set)
+    about: set[str] = field(factory=set)
 
 
 @define(weakref_slot=False)
@@ -81,6 +113,14 @@ class Rows:
     after: set[str] = field(factory=set)
     overdue: list[tuple[int, str]] = field(factory=list)
     delayed: list[Task] = field(factory=list)
+    sessions: list[SessionLink] = field(factory=list)
+    files: list[FileLink] = field(factory=list)
+    secrets: list[SecretRef] = field(factory=list)
+    artifacts: list[Artifact] = field(factory=list)
+    urgent: list[Task] = field(factory=list)
+    ready: list[Task] = field(factory=list)
+    events: list[Event] = field(factory=list)
+    about: list[Receipt] = field(factory=list)
 
 
 class View:
@@ -107,6 +147,13 @@ class View:
         self.items: dict[str, dict[str, ProgressItem]] = {}
         self.links: defaultdict[str, dict[str, Relationship]] = defaultdict(dict)
         self.receipts: dict[tuple[str, str, str], Receipt] = {}
+        self.sessions: dict[str, SessionLink] = {}
+        self.files: dict[str, FileLink] = {}
+        self.joined: dict[tuple[str, ...], SessionLink | FileLink] = {}
+        """Session and file links by what makes them one: task and session, or task, path, operation and session."""
+        self.artifacts: dict[str, Artifact | None] = {}
+        self.secrets: dict[str, SecretRef | None] = {}
+        self.linked: set[str] = set()
         self.around: set[str] = set()
         self.after: set[str] = set()
         self.below: set[str] = set()
@@ -122,6 +169,13 @@ class View:
         self.beats: dict[str, Beat] = {}
         self.receipts = {}
         self.overdue, self.delayed = [], []
+        self.urgent: list[str] | None = None
+        """The critical ready tasks that have waited longest, where a batch asked for them."""
+        self.ready: list[str] = []
+        self.events: list[Event] = []
+        self.about: list[Receipt] = []
+        self.erased: dict[int, str] = {}
+        self.reissued: list[Receipt] = []
         self._synced = False
 
     # -- loading ---------------------------------------------------------------------------------------
@@ -140,7 +194,14 @@ class View:
         return False
 
     def _rows(self) -> int:
-        return len(self.tasks) + len(self.leases) + len(self.relationships) + len(self.entries) + len(self.runs)
+        return (
+            len(self.tasks)
+            + len(self.leases)
+            + len(self.relationships)
+            + len(self.entries)
+            + len(self.runs)
+            + len(self.joined)
+        )
 
     def missing(self, reads: Reads) -> Reads:
         """What of these reads is not known yet."""
@@ -158,6 +219,14 @@ class View:
             overdue=reads.overdue,
             delayed=reads.delayed,
             since=None if self._synced else -1 if self.since is None else self.since,
+            linked=reads.linked - self.linked,
+            secrets={key for key in reads.secrets if key not in self.secrets},
+            runs={key for key in reads.runs if key not in self.runs},
+            artifacts={key for key in reads.artifacts if key not in self.artifacts},
+            urgent=reads.urgent,
+            ready_after=reads.ready_after,
+            events_of=reads.events_of,
+            about=reads.about,
         )
 
     def _unheld(self, task_id: str) -> bool:
@@ -184,9 +253,20 @@ class View:
         if reads.overdue:
             self.overdue = rows.overdue
         if reads.delayed:
-            self.delayed = [task.id for task in rows.delayed]
-            for task in rows.delayed:
-                self.tasks.setdefault(task.id, task)
+            self.delayed = self._absorb_tasks(rows.delayed)
+        if reads.urgent:
+            self.urgent = self._absorb_tasks(rows.urgent)
+        if reads.ready_after is not None:
+            self.ready = self._absorb_tasks(rows.ready)
+        if reads.events_of:
+            self.events = rows.events
+        if reads.about:
+            self.about = rows.about
+
+    def _absorb_tasks(self, tasks: list[Task]) -> list[str]:
+        for task in tasks:
+            self.tasks.setdefault(task.id, task)
+        return [task.id for task in tasks]
 
     def _absorb_entities(self, rows: Rows) -> None:
         for task in rows.tasks:
@@ -202,6 +282,13 @@ class View:
         for edge in rows.relationships:
             if edge.id not in self.relationships:
                 self._link(edge)
+        links: list[SessionLink | FileLink] = [*rows.sessions, *rows.files]
+        for link in links:
+            self._join(link)
+        for artifact in rows.artifacts:
+            self.artifacts.setdefault(artifact.id, artifact)
+        for secret in rows.secrets:
+            self.secrets.setdefault(secret.name, secret)
 
     def _absorb_schedule(self, rows: Rows) -> None:
         for queue in rows.queues:
@@ -245,6 +332,11 @@ class View:
             self.agents.setdefault(key, None)
         for key in reads.entries:
             self.entries.setdefault(key, None)
+        for key in reads.secrets:
+            self.secrets.setdefault(key, None)
+        for key in reads.artifacts:
+            self.artifacts.setdefault(key, None)
+        self.linked |= reads.linked
 
     # -- reading ---------------------------------------------------------------------------------------
 
@@ -348,14 +440,29 @@ class View:
         self.links[edge.from_task_id].pop(edge.id, None)
         self.links[edge.to_task_id].pop(edge.id, None)
 
+    def put_link(self, link: SessionLink | FileLink) -> None:
+        """Store a new session or file link."""
+        self.new["session" if isinstance(link, SessionLink) else "file"][link.id] = link
+        self._join(link)
+
+    def _join(self, link: SessionLink | FileLink) -> None:
+        if isinstance(link, SessionLink):
+            self.sessions[link.id] = link
+            self.joined[link.task_id, link.session_id] = link
+        else:
+            self.files[link.id] = link
+            self.joined[link.task_id, link.path, link.operation, link.session_id] = link
+
     def _link(self, edge: Relationship) -> None:
         self.relationships[edge.id] = edge
         self.links[edge.from_task_id][edge.id] = edge
         self.links[edge.to_task_id][edge.id] = edge
 
     def beat(self, lease: Lease, ttl: int | None = None) -> int:
-        """Renew a lease from now on; the new deadline."""
+        """Renew a lease from now on, as far as it may be renewed; the new deadline."""
         expires_at = self.now + (ttl or lease.ttl)
+        if lease.ends_by is not None and lease.ends_by < expires_at:
+            expires_at = lease.ends_by
         self.beats[lease.id] = Beat(lease.id, expires_at, self.now)
         return expires_at
 
@@ -369,4 +476,6 @@ _TABLES = {
     "lease": "leases",
     "run": "runs",
     "entry": "entries",
+    "artifact": "artifacts",
+    "secret": "secrets",
 }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from anyio import Event
 from attrs import define, field
 
-from arbeit.core.fairness import pickable
-from arbeit.core.model import Agent, Changes, Queue
+from arbeit.core.fairness import lacking, pickable
+from arbeit.core.model import REVIEW, Agent, Changes, Queue
 
-Shape = tuple[frozenset[str], frozenset[str] | None]
+Shape = tuple[frozenset[str], frozenset[str] | None, str | None]
 
 
 @define(eq=False)
@@ -26,12 +26,12 @@ class Waiter:
 
     @property
     def shape(self) -> Shape:
-        """What makes two claimers alike."""
-        return (self.capabilities, self.queues)
+        """What makes two claimers alike; of two reviewers, one may have done what is to be reviewed."""
+        return (self.capabilities, self.queues, self.agent if REVIEW in self.capabilities else None)
 
-    def takes(self, queue: str, requires: Iterable[str]) -> bool:
-        """Whether a ready task of this kind is for this claimer."""
-        return (self.queues is None or queue in self.queues) and self.capabilities.issuperset(requires)
+    def takes(self, queue: str, group: str) -> bool:
+        """Whether a ready task of this requirement set is for this claimer."""
+        return (self.queues is None or queue in self.queues) and not lacking(group, self.agent, self.capabilities)
 
 
 class Waiters:
@@ -70,7 +70,7 @@ class Waiters:
         """Wake up to n claimers of each shape: something changed, and whom it suits is not known."""
         woken: Counter[Shape] = Counter()
         for waiter in self._waiting:
-            if queue is not None and not waiter.takes(queue, ()):
+            if queue is not None and not waiter.takes(queue, ""):
                 continue
             if woken[waiter.shape] < n and not waiter.woken.is_set():
                 woken[waiter.shape] += 1
@@ -90,13 +90,13 @@ class Waiters:
                 self._learn(agent)
             for task in kind.get("task", ()):
                 if task.claim_status == "ready":
-                    self._wake_for(task.queue, task.requires)
+                    self._wake_for(task.queue, task.group)
         opened = any(event.type == "queue_set" for event in changes.events)
         for queue in changes.changed.get("queue", ()):
             self._wake_for_places(queue, opened=opened)
 
-    def _wake_for(self, queue: str, requires: tuple[str, ...]) -> None:
-        self._wake(lambda waiter: waiter.takes(queue, requires))
+    def _wake_for(self, queue: str, group: str) -> None:
+        self._wake(lambda waiter: waiter.takes(queue, group))
 
     def _wake_for_places(self, queue: Queue, *, opened: bool) -> None:
         limit = queue.max_in_progress
@@ -106,6 +106,9 @@ class Waiters:
 
     def _learn(self, agent: Agent) -> None:
         capabilities = frozenset(agent.capabilities)
+        if agent.handed:
+            # It has something to take up, which waits for nobody else.
+            self._wake(lambda waiter: waiter.agent == agent.id)
         for waiter in self._waiting:
             if waiter.own and waiter.agent == agent.id and waiter.capabilities != capabilities:
                 waiter.capabilities = capabilities

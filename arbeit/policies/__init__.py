@@ -8,10 +8,12 @@ from typing import Any, NoReturn
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import SECOND
 from arbeit.core.policy import Policies
-from arbeit.policies.access import OpenAccess, QueueAccess
+from arbeit.policies.access import NamedAccess, OpenAccess, QueueAccess
 from arbeit.policies.completion import Checklist, Evidence, Trust
 from arbeit.policies.lease_length import Jittered
-from arbeit.policies.ranking import AgedPriority, FirstReady
+from arbeit.policies.preemption import CriticalWaits, OnRequest
+from arbeit.policies.ranking import AgedPriority, EarliestDue, FirstReady
+from arbeit.policies.redaction import KeepAll, SecretPatterns
 from arbeit.policies.retry import AtOnce, ExponentialBackoff
 from arbeit.policies.weighting import QueueWeight
 
@@ -19,18 +21,27 @@ __all__ = [
     "AgedPriority",
     "AtOnce",
     "Checklist",
+    "CriticalWaits",
+    "EarliestDue",
     "Evidence",
     "ExponentialBackoff",
     "FirstReady",
     "Jittered",
+    "KeepAll",
+    "NamedAccess",
+    "OnRequest",
     "OpenAccess",
     "QueueAccess",
     "QueueWeight",
+    "SecretPatterns",
     "Trust",
     "resolve",
 ]
 
-OTHER_SETTINGS: Mapping[str, tuple[str, ...]] = {"incomplete_children": ("refuse", "warn")}
+OTHER_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "incomplete_children": ("refuse", "warn"),
+    "review": ("none", "required"),
+}
 _MOST_SECONDS = 7 * 24 * 3600
 
 
@@ -58,7 +69,16 @@ def _exponential(given: Mapping[str, Any]) -> ExponentialBackoff:
 
 
 def _jittered(given: Mapping[str, Any]) -> Jittered:
-    return Jittered(_seconds("ttl", 60)(given), _number(given, "spread", 10, 0, 90))
+    longest = _seconds("max_runtime", 1)(given) if given.get("max_runtime") is not None else None
+    return Jittered(_seconds("ttl", 60)(given), _number(given, "spread", 10, 0, 90), longest)
+
+
+def _on_request(given: Mapping[str, Any]) -> OnRequest:
+    return OnRequest(_seconds("grace", 30)(given))
+
+
+def _critical_waits(given: Mapping[str, Any]) -> CriticalWaits:
+    return CriticalWaits(_seconds("patience", 60)(given), _seconds("grace", 30)(given))
 
 
 Factory = tuple[frozenset[str], Callable[[Mapping[str, Any]], Any]]
@@ -69,15 +89,24 @@ def _plain(make: Callable[[], Any]) -> Factory:
 
 
 BUILT_IN: Mapping[str, Mapping[str, Factory]] = {
-    "ranking": {"aged_priority": _plain(AgedPriority), "first_ready": _plain(FirstReady)},
+    "ranking": {
+        "aged_priority": _plain(AgedPriority),
+        "first_ready": _plain(FirstReady),
+        "earliest_due": _plain(EarliestDue),
+    },
     "weighting": {"queue_weight": _plain(QueueWeight)},
     "retry": {
         "exponential": (frozenset({"base", "factor", "cap"}), _exponential),
         "at_once": _plain(AtOnce),
     },
-    "lease_length": {"jittered": (frozenset({"ttl", "spread"}), _jittered)},
+    "lease_length": {"jittered": (frozenset({"ttl", "spread", "max_runtime"}), _jittered)},
     "completion": {"evidence": _plain(Evidence), "checklist": _plain(Checklist), "none": _plain(Trust)},
-    "access": {"open": _plain(OpenAccess)},
+    "preemption": {
+        "on_request": (frozenset({"grace"}), _on_request),
+        "critical_waits": (frozenset({"patience", "grace"}), _critical_waits),
+    },
+    "access": {"open": _plain(OpenAccess), "named": _plain(NamedAccess)},
+    "redaction": {"secret_patterns": _plain(SecretPatterns), "none": _plain(KeepAll)},
 }
 """By kind, the first name being the default. `settings={"retry": "at_once"}`, or with parameters
 `settings={"retry": {"name": "exponential", "base": 2}}`; times in seconds."""

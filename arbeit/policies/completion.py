@@ -10,15 +10,15 @@ from arbeit.core.policy import Claimed
 
 @frozen
 class Evidence:
-    """At least one piece of evidence: a command and its result, a link, a commit."""
+    """At least one piece of evidence (a command and its result, a link, a commit) or an artifact."""
 
     def refuse(self, claimed: Claimed) -> Rejection | None:
         """Ask for evidence where there is none."""
-        if claimed.evidence:
+        if claimed.evidence or claimed.task.artifacts:
             return None
         return Rejection(
             Code.EVIDENCE_REQUIRED,
-            f"task {claimed.task.id} needs at least one piece of evidence to be completed",
+            f"task {claimed.task.id} needs at least one piece of evidence, or an artifact, to be completed",
             ('Complete it with evidence, for example evidence=["pytest -q: 41 passed"].',),
             data={"task_id": claimed.task.id},
         )

@@ -13,6 +13,8 @@ class Jittered:
 
     ttl_default: int = 60 * SECOND
     spread: int = 10
+    longest: int | None = None
+    """Microseconds that a run may take where its task does not say."""
 
     def ttl(self, _task: Task, requested: int | None, entropy: int) -> int:
         """What was asked for, exactly, or else the default with jitter; microseconds."""
@@ -20,3 +22,7 @@ class Jittered:
             return requested
         width = self.ttl_default * self.spread // 100
         return self.ttl_default - width + entropy % (2 * width + 1)
+
+    def max_runtime(self, task: Task) -> int | None:
+        """What the task says, or else the project's own limit."""
+        return task.max_runtime if task.max_runtime is not None else self.longest

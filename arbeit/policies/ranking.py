@@ -33,3 +33,12 @@ class FirstReady:
     def rank(self, _task: Task, ready_at: int) -> int:
         """The moment at which it became ready."""
         return ready_at
+
+
+@frozen
+class EarliestDue:
+    """Earliest deadline first; a task without one counts as due a week after it became ready."""
+
+    def rank(self, task: Task, ready_at: int) -> int:
+        """The moment at which it is due."""
+        return task.due_at if task.due_at is not None else ready_at + 7 * 24 * HOUR

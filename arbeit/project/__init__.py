@@ -6,12 +6,13 @@ from arbeit.project.claims import Claims
 from arbeit.project.knowledge import Knowledge
 from arbeit.project.reading import Reading
 from arbeit.project.setup import Setup
+from arbeit.project.supervision import Supervision
 from arbeit.project.tasks import Tasks
 
 __all__ = ["Project"]
 
 
-class Project(Setup, Tasks, Claims, Knowledge, Reading):
+class Project(Setup, Tasks, Claims, Knowledge, Supervision, Reading):
     """One project, as one actor sees it. Cheap to make; holds nothing open.
 
     Every method that changes something takes `idempotency_key`: the same key with the same arguments returns

@@ -24,16 +24,16 @@ def moment(at: When | None) -> int | None:
     return micros(at) if isinstance(at, datetime) else at
 
 
-def length(seconds: float | None, field: str) -> int | None:
-    """Microseconds, from seconds; at least one millisecond.
+def length(seconds: float | None, field: str, most: int = 86_400) -> int | None:
+    """Microseconds, from seconds; at least one millisecond, at most `most` seconds.
 
     Raises:
         ArbeitError: INVALID_INPUT for what is not a positive number.
     """
     if seconds is None:
         return None
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0.001 <= seconds <= 86_400:  # noqa: PLR2004
-        raise ArbeitError(Code.INVALID_INPUT, f"{field} must be 0.001 to 86400 seconds", data={"field": field})
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0.001 <= seconds <= most:  # noqa: PLR2004
+        raise ArbeitError(Code.INVALID_INPUT, f"{field} must be 0.001 to {most} seconds", data={"field": field})
     return round(seconds * SECOND)
 
 

@@ -9,8 +9,11 @@ from arbeit.core import commands as c
 from arbeit.core.model import (
     ContextEntry,
     EntryType,
+    FileLink,
+    FileOperation,
     ProgressItem,
     Relationship,
+    SessionLink,
 )
 from arbeit.project.base import Base, one
 
@@ -126,3 +129,30 @@ class Knowledge(Base):
             idempotency_key=idempotency_key,
         )
         return one((await self.execute(command)).relationship)  # type: ignore[no-any-return]  # see one
+
+    async def link_session(self, task_id: str, session_id: str, *, idempotency_key: str | None = None) -> SessionLink:
+        """Note that a task was worked on in a session; noting it again changes nothing."""
+        command = c.LinkSession(
+            actor=self.actor, task_id=task_id, session_id=session_id, idempotency_key=idempotency_key
+        )
+        return one((await self.execute(command)).session)  # type: ignore[no-any-return]  # see one
+
+    async def link_file(
+        self,
+        task_id: str,
+        path: str,
+        operation: FileOperation = "write",
+        *,
+        session_id: str = "",
+        idempotency_key: str | None = None,
+    ) -> FileLink:
+        """Note that a file was read or written for a task; noting it again changes nothing."""
+        command = c.LinkFile(
+            actor=self.actor,
+            task_id=task_id,
+            path=path,
+            file_operation=operation,
+            session_id=session_id,
+            idempotency_key=idempotency_key,
+        )
+        return one((await self.execute(command)).file)  # type: ignore[no-any-return]  # see one

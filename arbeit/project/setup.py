@@ -29,7 +29,10 @@ class Setup(Base):
         archived: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> ProjectEntity:
-        """Change the project's name, weight or settings (policies by name), or archive it."""
+        """Change the project's name, weight or settings (policies by name), or archive it.
+
+        With another `ranking`, the tasks that are ready now are ranked anew, 500 in a transaction.
+        """
         command = c.UpdateProject(
             actor=self.actor,
             name=name,
@@ -38,7 +41,20 @@ class Setup(Base):
             archived=archived,
             idempotency_key=idempotency_key,
         )
-        return one((await self.execute(command)).project)  # type: ignore[no-any-return]  # see one
+        reply = await self.execute(command)
+        if reply.count:
+            await self.rerank()
+        return one(reply.project)  # type: ignore[no-any-return]  # see one
+
+    async def rerank(self) -> int:
+        """Give every ready task the rank that today's policy gives it, in slices; how many were looked at."""
+        after, looked = "", 0
+        while True:
+            reply = await self.execute(c.RerankTasks(actor=self.actor, after=after))
+            looked += reply.count
+            if reply.cursor is None:
+                return looked
+            after = reply.cursor
 
     async def set_queue(
         self,

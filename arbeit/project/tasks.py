@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from arbeit.core import commands as c
-from arbeit.core.limits import UNSET, Unset
+from arbeit.core.limits import RUNTIME_SECONDS, UNSET, Unset
 from arbeit.core.model import (
     Priority,
     Task,
 )
-from arbeit.project.base import Base, When, moment, one
+from arbeit.project.base import Base, When, length, moment, one
 
 
 class Tasks(Base):
-    """Create, update, cancel, block, unblock."""
+    """Create, update, cancel, block, unblock, delete."""
 
     async def create_task(
         self,
@@ -35,10 +35,16 @@ class Tasks(Base):
         inputs: Mapping[str, Any] | None = None,
         acceptance: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
+        max_runtime: float | None = None,
+        review: bool | None = None,
         task_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Task:
-        """Add a task. A queue that does not exist is made; `ready_at` delays it; `blocked_by` are task ids."""
+        """Add a task. A queue that does not exist is made; `ready_at` delays it; `blocked_by` are task ids.
+
+        `max_runtime` is how many seconds one run may take, however often its lease is renewed; `review` asks for a
+        reviewer, or for none, whatever the project says.
+        """
         command = c.CreateTask(
             actor=self.actor,
             title=title,
@@ -57,6 +63,8 @@ class Tasks(Base):
             inputs=inputs,
             acceptance=acceptance,
             metadata=metadata,
+            max_runtime=length(max_runtime, "max_runtime", RUNTIME_SECONDS),
+            review=review,
             idempotency_key=idempotency_key,
         )
         return one((await self.execute(command)).task)  # type: ignore[no-any-return]  # see one
@@ -77,9 +85,15 @@ class Tasks(Base):
         due_at: When | Unset | None = UNSET,
         acceptance: Iterable[str] | Unset = UNSET,
         metadata: Mapping[str, Any] | Unset = UNSET,
+        ready_at: When | Unset = UNSET,
+        max_runtime: float | Unset | None = UNSET,
+        review: bool | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> Task:
-        """Change what a task says. With `expected_version`, only if nobody changed it since (VERSION_CONFLICT)."""
+        """Change what a task says. With `expected_version`, only if nobody changed it since (VERSION_CONFLICT).
+
+        `ready_at` delays an open task, or ends its delay; `max_runtime` in seconds.
+        """
         command = c.UpdateTask(
             actor=self.actor,
             task_id=task_id,
@@ -95,13 +109,27 @@ class Tasks(Base):
             due_at=due_at if isinstance(due_at, Unset) else moment(due_at),
             acceptance=acceptance,
             metadata=metadata,
+            ready_at=ready_at if isinstance(ready_at, Unset) else one(moment(ready_at)),
+            max_runtime=max_runtime
+            if isinstance(max_runtime, Unset)
+            else length(max_runtime, "max_runtime", RUNTIME_SECONDS),
+            review=review,
             idempotency_key=idempotency_key,
         )
         return one((await self.execute(command)).task)  # type: ignore[no-any-return]  # see one
 
-    async def cancel_task(self, task_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Task:
-        """End a task that nobody holds, for good. A holder cancels through its `Work`."""
-        command = c.CancelTask(actor=self.actor, task_id=task_id, reason=reason, idempotency_key=idempotency_key)
+    async def delete_task(self, task_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Task:
+        """Take a task that nobody holds out of every list. Its events stay; HAS_CHILDREN if it has any."""
+        command = c.DeleteTask(actor=self.actor, task_id=task_id, reason=reason, idempotency_key=idempotency_key)
+        return one((await self.execute(command)).task)  # type: ignore[no-any-return]  # see one
+
+    async def cancel_task(
+        self, task_id: str, reason: str = "", *, force: bool = False, idempotency_key: str | None = None
+    ) -> Task:
+        """End a task that nobody holds, for good; supervisors may `force` it. A holder cancels through its `Work`."""
+        command = c.CancelTask(
+            actor=self.actor, task_id=task_id, reason=reason, force=force, idempotency_key=idempotency_key
+        )
         return one((await self.execute(command)).task)  # type: ignore[no-any-return]  # see one
 
     async def block_task(
@@ -110,14 +138,16 @@ class Tasks(Base):
         reason: str,
         *,
         blocked_by: Iterable[str] = (),
+        force: bool = False,
         idempotency_key: str | None = None,
     ) -> Task:
-        """Set a task that nobody holds aside, and say why. A holder blocks through its `Work`."""
+        """Set a task that nobody holds aside, and say why; supervisors may `force` it. Holders use `Work`."""
         command = c.BlockTask(
             actor=self.actor,
             task_id=task_id,
             reason=reason,
             blocked_by=blocked_by,
+            force=force,
             idempotency_key=idempotency_key,
         )
         return one((await self.execute(command)).task)  # type: ignore[no-any-return]  # see one

@@ -6,23 +6,35 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arbeit.core import commands as c
-from arbeit.core.decide.base import Env, Need, Steps
+from arbeit.core.decide.base import Env, Need, Steps, unknown_actor
 from arbeit.core.decide.edges import add_relationship, remove_relationship
 from arbeit.core.decide.endings import (
     block_task,
     cancel_task,
     complete_task,
+    delete_task,
     fail_task,
     release_task,
     unblock_task,
 )
 from arbeit.core.decide.grants import claim_tasks, explain_claim, renew_lease, start_task, sweep
+from arbeit.core.decide.handing import approve_task, handoff_task, request_changes
 from arbeit.core.decide.notes import add_context, add_progress, complete_progress, supersede_context
+from arbeit.core.decide.preempting import preempt_task
+from arbeit.core.decide.records import (
+    attach_artifact,
+    erase_record,
+    link_file,
+    link_session,
+    report_usage,
+    set_secret,
+    use_secret,
+)
 from arbeit.core.decide.setup import create_project, register_agent, set_queue, update_project
-from arbeit.core.decide.tasks import create_task, import_task, update_task
+from arbeit.core.decide.tasks import create_task, import_task, rerank_tasks, update_task
 from arbeit.core.view import View
 
-__all__ = ["Env", "Need", "Steps", "decide"]
+__all__ = ["Env", "Need", "Steps", "decide", "unknown_actor"]
 
 _DECIDE: Mapping[type[c.Command], Callable[[View, Any, Env], Steps]] = {
     c.CreateProject: create_project,
@@ -43,6 +55,19 @@ _DECIDE: Mapping[type[c.Command], Callable[[View, Any, Env], Steps]] = {
     c.CancelTask: cancel_task,
     c.BlockTask: block_task,
     c.UnblockTask: unblock_task,
+    c.HandoffTask: handoff_task,
+    c.ApproveTask: approve_task,
+    c.RequestChanges: request_changes,
+    c.PreemptTask: preempt_task,
+    c.DeleteTask: delete_task,
+    c.EraseRecord: erase_record,
+    c.RerankTasks: rerank_tasks,
+    c.ReportUsage: report_usage,
+    c.LinkSession: link_session,
+    c.LinkFile: link_file,
+    c.AttachArtifact: attach_artifact,
+    c.SetSecret: set_secret,
+    c.UseSecret: use_secret,
     c.Sweep: sweep,
     c.AddRelationship: add_relationship,
     c.RemoveRelationship: remove_relationship,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator
 
 from attrs import field, frozen
 
-from arbeit.core.commands import AddProgress, BlockTask, CancelTask, CompleteProgress
+from arbeit.core.codec import Codec
+from arbeit.core.commands import AddProgress, Command, CompleteProgress, TenureCommand
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskReadied
 from arbeit.core.leases import current, genuine, lost
-from arbeit.core.model import Notice, Reply, Task
+from arbeit.core.model import Lease, Notice, Reply, Task
 from arbeit.core.policy import Policies
 from arbeit.core.transitions import illegal
 from arbeit.core.view import Reads, View
@@ -26,6 +27,7 @@ class Env:
         entropy: gives a random integer of 64 bits.
         policies: those in force in the project.
         lease_key: the deployment's secret under which lease tokens are derived.
+        codec: reads and writes recorded text, for erasures.
         claims: how many claims this batch holds; how far ahead windows are worth loading.
     """
 
@@ -34,6 +36,7 @@ class Env:
     entropy: Callable[[], int]
     policies: Policies
     lease_key: bytes = field(repr=False)
+    codec: Codec
     claims: int = 1
 
 
@@ -51,12 +54,22 @@ A refusal after a fact would leave half a command behind, so it is never made.
 """
 
 
-_TABLES = {"tkt": "tasks", "lea": "leases", "run": "runs", "rel": "relationships", "ctx": "entries"}
+_TABLES = {
+    "tkt": "tasks",
+    "lea": "leases",
+    "run": "runs",
+    "rel": "relationships",
+    "ctx": "entries",
+    "ses": "sessions",
+    "fil": "files",
+    "art": "artifacts",
+}
+_KINDS = {"prg": "item", "sec": "secret"}
 
 
 def fresh_id(view: View, env: Env, prefix: str) -> str:
     """A new id that nothing known here has. What is not loaded is the store's to refuse; see `RowRefused`."""
-    known = getattr(view, _TABLES[prefix]) if prefix in _TABLES else view.new["item"]
+    known = getattr(view, _TABLES[prefix]) if prefix in _TABLES else view.new[_KINDS[prefix]]
     while True:
         made = env.new_id(prefix)
         if known.get(made) is None:
@@ -66,7 +79,7 @@ def fresh_id(view: View, env: Env, prefix: str) -> str:
 def find(view: View, env: Env, actor: str, task_id: str) -> Task | Rejection:
     """A task that this actor can see; what it cannot see does not exist for it."""
     task = view.tasks.get(task_id)
-    if task is None or not env.policies.access.scope(actor).sees(task.queue):
+    if task is None or task.deleted_at is not None or not env.policies.access.scope(actor).sees(task.queue):
         return missing(task_id)
     return task
 
@@ -95,11 +108,13 @@ def refuse_token(view: View, env: Env, task: Task, actor: str, token: str) -> Re
 
 
 def refuse_stranger(
-    view: View, env: Env, task: Task, command: CancelTask | BlockTask | AddProgress | CompleteProgress
+    view: View, env: Env, task: Task, command: TenureCommand | AddProgress | CompleteProgress
 ) -> Rejection | None:
-    """Why only the holder may do this to a held task, if the caller is not it."""
+    """Why only the holder may do this to a held task, if the caller is neither it nor a supervisor who insists."""
     if command.token is not None:
         return refuse_token(view, env, task, command.actor, command.token)
+    if isinstance(command, TenureCommand) and command.force:
+        return refuse_subordinate(view, env, command)
     if task.lease_id is None:
         return None
     return Rejection(
@@ -108,6 +123,35 @@ def refuse_stranger(
         ("Add a note for its holder, or wait until it is free.",),
         data={"task_id": task.id, "assignee": task.assignee},
     )
+
+
+def refuse_subordinate(view: View, env: Env, command: Command) -> Rejection | None:
+    """Why this actor may not do what only supervisors may, if it may not; its agent is loaded."""
+    if env.policies.access.supervises(command.actor, view.agent(command.actor)):
+        return None
+    return Rejection(
+        Code.FORBIDDEN,
+        f"{command.actor} is not a supervisor of this project, so it cannot {command.operation.rpartition('.')[2]}",
+        ("Leave a note on the task, and ask a supervisor.",),
+        data={"actor": command.actor},
+    )
+
+
+def unknown_actor(actor: str) -> Rejection:
+    """The answer to somebody who has not said who it is, where that is asked for."""
+    return Rejection(
+        Code.UNAUTHENTICATED,
+        f"this project asks who you are, and {actor!r} is nobody",
+        ('Say who you are: arbeit.open(url, actor="your-name") or project.as_("your-name").',),
+    )
+
+
+def need_holder(view: View, task: Task) -> Generator[Need, None, None]:
+    """Load the agent that holds a task: its count of leases will change."""
+    if task.lease_id is not None:
+        agent_id = view.lease(task.lease_id).agent_id
+        if agent_id not in view.agents:
+            yield Need(Reads(agents={agent_id}))
 
 
 def promote(view: View, env: Env, task_ids: list[str]) -> Generator[Fact, None, None]:
@@ -127,6 +171,19 @@ def rank_if_due(env: Env, task: Task, ready_at: int) -> int | None:
     if ready_at > env.now or task.open_blockers or task.open_children:
         return None
     return env.policies.ranking.rank(task, ready_at)
+
+
+def holder_notices(task: Task, lease: Lease, now: int) -> tuple[Notice, ...]:
+    """What a holder should hear beside the success of a write."""
+    notices = []
+    if lease.preempt_requested:
+        notices.append(Notice("PREEMPT_REQUESTED", "more important work waits: leave a note and release this task"))
+    elif lease.ends_by is not None and lease.ends_by - now < lease.ttl:
+        seconds = max(0, lease.ends_by - now) // 1_000_000
+        notices.append(Notice("LEASE_EXPIRING", f"this run ends in {seconds} s, and renewing does not help: finish up"))
+    if task.unread:
+        notices.append(Notice("STALE_CONTEXT", f"others added {task.unread} entries since you last wrote: read them"))
+    return tuple(notices)
 
 
 def blocker_notices(task: Task) -> tuple[Notice, ...]:

@@ -13,22 +13,25 @@ from arbeit.core.decide.base import (
     blocker_notices,
     find,
     fresh_id,
+    holder_notices,
     promote,
     refuse_step,
     refuse_token,
 )
+from arbeit.core.decide.preempting import critical_preemptions
 from arbeit.core.decide.setup import differing
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import (
     AgentRegistered,
     Fact,
+    HandoffAccepted,
     TaskClaimed,
     TaskEscalated,
     TaskReadied,
     TaskReclaimed,
 )
-from arbeit.core.fairness import MissingWindows, Pick, charge, pickable
-from arbeit.core.model import Agent, Grant, Notice, Reply, Task
+from arbeit.core.fairness import MissingWindows, Pick, charge, lacking, pickable
+from arbeit.core.model import Agent, Grant, Lease, Reply, Task
 from arbeit.core.record import change
 from arbeit.core.view import Reads, View
 
@@ -45,14 +48,16 @@ def claim_tasks(view: View, command: c.ClaimTasks, env: Env) -> Steps:
 
 
 def claim(view: View, command: c.ClaimTasks, env: Env) -> Generator[Fact | Need, None, tuple[Grant, ...] | Rejection]:
-    """Pick and grant, one task at a time, so that each pick sees the one before."""
-    refused = _refuse_more(view, command.agent)
+    """Grant what was handed over to the agent, then pick one task at a time, so that each pick sees the one before."""
+    queues = _queues_in_scope(view, env, command)
+    grants = yield from _take_up(view, command, queues)
+    refused = refuse_more(view, command.agent) if not grants else None
     if refused is not None:
         return refused
-    capabilities = yield from _register(view, command.agent, command.capabilities)
-    queues = _queues_in_scope(view, env, command)
-    grants: list[Grant] = []
-    while len(grants) < command.n and _refuse_more(view, command.agent) is None:
+    known = yield from _register(view, command.agent, command.capabilities)
+    while len(grants) < command.n and refuse_more(view, command.agent) is None:
+        # Looked up for each pick: the first sight of a group may be what shuts this agent out of it.
+        capabilities = view.schedule.claimer(command.agent, known)
         pick = yield from _pick(view, env, capabilities, queues)
         if pick is None:
             break
@@ -61,11 +66,47 @@ def claim(view: View, command: c.ClaimTasks, env: Env) -> Generator[Fact | Need,
     return tuple(grants)
 
 
+def _take_up(
+    view: View, command: c.ClaimTasks, queues: tuple[str, ...] | None
+) -> Generator[Fact | Need, None, list[Grant]]:
+    """Grant what was handed over to an agent and waits for it, oldest first."""
+    agent = view.agent(command.agent)
+    grants: list[Grant] = []
+    for task_id in agent.handed if agent is not None else ():
+        if task_id not in view.tasks or view.task(task_id).lease_id not in view.leases:
+            yield Need(Reads(tasks={task_id}))
+        task = view.task(task_id)
+        if len(grants) < command.n and (queues is None or task.queue in queues):
+            grants.append((yield from _accept(view, task, command)))
+    return grants
+
+
+def _accept(view: View, task: Task, command: c.Granting) -> Generator[Fact, None, Grant]:
+    assert task.lease_id is not None  # noqa: S101 - an agent is handed held tasks alone
+    lease = view.lease(task.lease_id)
+    yield HandoffAccepted(
+        task_id=task.id,
+        run_id=lease.run_id,
+        lease_id=lease.id,
+        session_id=command.session_id,
+        trace_id=trace_id(command),
+    )
+    expires_at = view.beat(lease, command.ttl)
+    taken = change(view.lease(lease.id), expires_at=expires_at, heartbeat_at=view.now)
+    return Grant(view.task(task.id), taken, view.run(lease.run_id))
+
+
+def trace_id(command: c.Command) -> str:
+    """The trace that a command belongs to (W3C Trace Context), or nothing."""
+    return command.traceparent[3:35] if command.traceparent else ""
+
+
 def explain_claim(view: View, command: c.ExplainClaim, env: Env) -> Steps:
     """Make the pick that a claim would make now, and say why; grants nothing."""
     agent = view.agent(command.agent)
     known = agent.capabilities if agent is not None else ()
-    capabilities = frozenset(command.capabilities if command.capabilities is not None else known)
+    had = frozenset(command.capabilities if command.capabilities is not None else known)
+    capabilities = view.schedule.claimer(command.agent, had)
     queues = _queues_in_scope(view, env, command)
     yield from _pick(view, env, capabilities, queues)
     explanation = view.schedule.explain(capabilities, queues)
@@ -93,7 +134,8 @@ def _register(view: View, agent_id: str, capabilities: tuple[str, ...] | None) -
     return frozenset(agent.capabilities if agent is not None else ())
 
 
-def _refuse_more(view: View, agent_id: str) -> Rejection | None:
+def refuse_more(view: View, agent_id: str) -> Rejection | None:
+    """Why an agent may hold no more tasks, if it may not."""
     agent = view.agent(agent_id)
     if agent is None or agent.max_leases is None or agent.active_leases < agent.max_leases:
         return None
@@ -147,6 +189,7 @@ def _grant(
     queues: tuple[str, ...] | None = None,
 ) -> Generator[Fact, None, Grant]:
     ttl = env.policies.lease_length.ttl(task, command.ttl, env.entropy())
+    last = ends_by(env, task)
     lease_id, run_id = fresh_id(view, env, "lea"), fresh_id(view, env, "run")
     yield TaskClaimed(
         task_id=task.id,
@@ -155,7 +198,7 @@ def _grant(
         agent_id=command.agent,
         fence=task.fence + 1,
         ttl=ttl,
-        expires_at=env.now + ttl,
+        expires_at=env.now + ttl if last is None else min(last, env.now + ttl),
         attempt=task.attempt + 1,
         tag_after=pick.tag,
         remainder=pick.remainder,
@@ -163,9 +206,16 @@ def _grant(
         how=how,
         queues=queues,
         session_id=command.session_id,
-        trace_id=command.traceparent[3:35] if command.traceparent else "",
+        trace_id=trace_id(command),
+        ends_by=last,
     )
     return Grant(view.task(task.id), view.lease(lease_id), view.run(run_id))
+
+
+def ends_by(env: Env, task: Task) -> int | None:
+    """The moment at which a run that begins now has to end, if there is one."""
+    longest = env.policies.lease_length.max_runtime(task)
+    return env.now + longest if longest is not None else None
 
 
 def start_task(view: View, command: c.StartTask, env: Env) -> Steps:
@@ -173,9 +223,12 @@ def start_task(view: View, command: c.StartTask, env: Env) -> Steps:
     task = find(view, env, command.actor, command.task_id)
     if isinstance(task, Rejection):
         return task
+    if task.assignee == command.agent and _handed(view, task):
+        grant = yield from _accept(view, task, command)
+        return Reply(grants=(grant,), warnings=blocker_notices(task))
     refused = _refuse_start(command, task) or refuse_step(command.operation, task)
     refused = refused or _refuse_not_ready(view, env, command, task)
-    refused = refused or _refuse_more(view, command.agent) or _refuse_unable(view, command, task)
+    refused = refused or refuse_more(view, command.agent) or _refuse_unable(view, command, task)
     if refused is not None:
         return refused
     yield from _register(view, command.agent, command.capabilities)
@@ -187,6 +240,11 @@ def start_task(view: View, command: c.StartTask, env: Env) -> Steps:
     how = command.operation.rpartition(".")[2]
     grant = yield from _grant(view, env, task, command, pick, how=how)
     return Reply(grants=(grant,), warnings=blocker_notices(task))
+
+
+def _handed(view: View, task: Task) -> bool:
+    """Whether a held task was handed over and waits for its holder to take it up."""
+    return task.lease_id is not None and not view.lease(task.lease_id).accepted
 
 
 def _refuse_start(command: c.StartTask, task: Task) -> Rejection | None:
@@ -212,7 +270,7 @@ def _refuse_not_ready(view: View, env: Env, command: c.StartTask, task: Task) ->
     why, hint = "", "Claim the next ready task instead."
     if task.open_blockers:
         why, hint = f"waits for {_blockers(view, env, command.actor, task)}", "Finish what blocks it first."
-    elif task.open_children:
+    elif task.open_children and task.status != "in_review":
         why, hint = f"has {task.open_children} unfinished children", "Finish its children first."
     elif not resumed and task.claim_status == "delayed" and task.ready_at > view.now:
         seconds = max(0, task.ready_at - view.now) // 1_000_000
@@ -237,12 +295,12 @@ def _blockers(view: View, env: Env, actor: str, task: Task) -> str:
 def _refuse_unable(view: View, command: c.StartTask, task: Task) -> Rejection | None:
     agent = view.agent(command.agent)
     has = command.capabilities if command.capabilities is not None else (agent.capabilities if agent else ())
-    lacking = sorted(set(task.requires) - set(has))
-    if not lacking:
+    missing = lacking(task.group, command.agent, has)
+    if not missing:
         return None
     return Rejection(
         Code.FORBIDDEN,
-        f"task {task.id} requires {', '.join(lacking)}, which {command.agent} does not have",
+        f"task {task.id} requires {' and '.join(missing)}, which {command.agent} does not have",
         ("Claim without naming a task to get one that suits you.",),
         data={"task_id": task.id, "requires": list(task.requires)},
     )
@@ -260,15 +318,14 @@ def renew_lease(view: View, command: c.RenewLease, env: Env) -> Steps:
     assert task.lease_id is not None  # noqa: S101 - the token would have been refused
     lease = view.lease(task.lease_id)
     expires_at = view.beat(lease, command.ttl)
-    warnings: tuple[Notice, ...] = ()
-    if lease.preempt_requested:
-        warnings = (Notice("PREEMPT_REQUESTED", "leave a note and release this task"),)
-    return Reply(expires_at=expires_at, warnings=warnings)
+    return Reply(expires_at=expires_at, warnings=holder_notices(task, lease, env.now))
 
 
 def sweep(view: View, command: c.Sweep, env: Env) -> Steps:
-    """Take back what is past its deadline and promote what is due."""
-    return Reply(count=(yield from sweep_due(view, env, command.limit)))
+    """Take back what is past its deadline, promote what is due, and make room for critical work."""
+    reclaimed = yield from sweep_due(view, env, command.limit)
+    yield from critical_preemptions(view, env)
+    return Reply(count=reclaimed)
 
 
 def sweep_due(view: View, env: Env, limit: int) -> Generator[Fact, None, int]:
@@ -290,20 +347,39 @@ def sweep_due(view: View, env: Env, limit: int) -> Generator[Fact, None, int]:
 
 def _reclaim(view: View, env: Env, task: Task, deadline: int) -> Generator[Fact, None, None]:
     assert task.lease_id is not None  # noqa: S101 - a live lease is its task's lease
-    run_id = view.lease(task.lease_id).run_id
-    delay = env.policies.retry.backoff(task, env.entropy())
-    ready_at = env.now + (delay or 0)
+    lease = view.lease(task.lease_id)
+    reason = _why_reclaimed(lease, deadline)
+    counted = reason in {"expired", "timed_out"}
+    delay = env.policies.retry.backoff(task, env.entropy()) if counted else 0
     yield TaskReclaimed(
         task_id=task.id,
-        run_id=run_id,
+        run_id=lease.run_id,
         fence=task.fence + 1,
         deadline=deadline,
-        ready_at=ready_at,
+        # A task that nobody worked on goes back to its old place.
+        ready_at=task.ready_at if reason == "undelivered" else env.now + (delay or 0),
         exhausted=delay is None,
-        entry_id=fresh_id(view, env, "ctx"),
-        note=f"{task.assignee} went silent: the lease ran out",
+        entry_id=fresh_id(view, env, "ctx") if reason != "undelivered" else None,
+        note=_RECLAIMED[reason].format(task.assignee),
+        reason=reason,
     )
-    yield from after_attempt(view, env, task.id, run_id)
+    yield from after_attempt(view, env, task.id, lease.run_id)
+
+
+_RECLAIMED = {
+    "expired": "{} went silent: the lease ran out",
+    "timed_out": "{} took longer than max_runtime allows",
+    "preempted": "{} was asked to give way and did not release in time",
+    "undelivered": "handed over to {}, who never took it up",
+}
+
+
+def _why_reclaimed(lease: Lease, deadline: int) -> str:
+    if not lease.accepted:
+        return "undelivered"
+    if lease.preempt_requested:
+        return "preempted"
+    return "timed_out" if lease.ends_by is not None and deadline >= lease.ends_by else "expired"
 
 
 def after_attempt(view: View, env: Env, task_id: str, run_id: str | None) -> Generator[Fact, None, None]:

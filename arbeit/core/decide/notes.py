@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from arbeit.core import commands as c
-from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, refuse_stranger, refuse_token
+from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, holder_notices, refuse_stranger, refuse_token
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import ContextAdded, ContextSuperseded, ProgressAdded, ProgressCompleted
-from arbeit.core.model import ContextEntry, Reply, Task
+from arbeit.core.model import ContextEntry, Notice, Reply, Task
 from arbeit.core.view import Reads, View
 
 
-def _writer(view: View, env: Env, task: Task, actor: str, token: str | None) -> str | Rejection | None:
+def writer(view: View, env: Env, task: Task, actor: str, token: str | None) -> str | Rejection | None:
     """The run that a write belongs to: the holder's if it shows its token, none for anybody's remark."""
     if token is None:
         return None
@@ -23,12 +23,19 @@ def _writer(view: View, env: Env, task: Task, actor: str, token: str | None) -> 
     return lease.run_id
 
 
+def heard(view: View, env: Env, task: Task, run_id: str | None) -> tuple[Notice, ...]:
+    """What a holder hears beside its write; `task` as it was before."""
+    if run_id is None or task.lease_id is None:
+        return ()
+    return holder_notices(task, view.lease(task.lease_id), env.now)
+
+
 def add_context(view: View, command: c.AddContext, env: Env) -> Steps:
     """Record an entry; a holder's belongs to its run and renews its lease."""
     task = find(view, env, command.actor, command.task_id)
     if isinstance(task, Rejection):
         return task
-    run_id = _writer(view, env, task, command.actor, command.token)
+    run_id = writer(view, env, task, command.actor, command.token)
     if isinstance(run_id, Rejection):
         return run_id
     entry_id = fresh_id(view, env, "ctx")
@@ -41,7 +48,8 @@ def add_context(view: View, command: c.AddContext, env: Env) -> Steps:
         metadata=command.metadata,
         evidence=command.evidence,
     )
-    return Reply(task=view.task(task.id), entries=_entries(view, entry_id))
+    warnings = heard(view, env, task, run_id)
+    return Reply(task=view.task(task.id), entries=_entries(view, entry_id), warnings=warnings)
 
 
 def _entries(view: View, *entry_ids: str) -> tuple[ContextEntry, ...]:
@@ -71,7 +79,7 @@ def supersede_context(view: View, command: c.SupersedeContext, env: Env) -> Step
             (f"Supersede {old.superseded_by} instead.",),
             data={"superseded_by": old.superseded_by},
         )
-    run_id = _writer(view, env, task, command.actor, command.token)
+    run_id = writer(view, env, task, command.actor, command.token)
     if isinstance(run_id, Rejection):
         return run_id
     entry_id = fresh_id(view, env, "ctx")
@@ -83,7 +91,8 @@ def supersede_context(view: View, command: c.SupersedeContext, env: Env) -> Step
         type=command.type or old.type,
         content=command.content,
     )
-    return Reply(task=view.task(task.id), entries=_entries(view, old.id, entry_id))
+    warnings = heard(view, env, task, run_id)
+    return Reply(task=view.task(task.id), entries=_entries(view, old.id, entry_id), warnings=warnings)
 
 
 def _checklist(
@@ -96,7 +105,7 @@ def _checklist(
     refused = refuse_stranger(view, env, task, command)
     if refused is not None:
         return refused
-    run_id = _writer(view, env, task, command.actor, command.token)
+    run_id = writer(view, env, task, command.actor, command.token)
     return run_id if isinstance(run_id, Rejection) else (task, run_id)
 
 
@@ -109,7 +118,8 @@ def add_progress(view: View, command: c.AddProgress, env: Env) -> Steps:
     position = 1 + max((item.position for item in view.items[task.id].values()), default=-1)
     items = tuple((fresh_id(view, env, "prg"), content) for content in command.items)
     yield ProgressAdded(task_id=task.id, run_id=run_id, items=items, position=position, completed=command.completed)
-    return Reply(task=view.task(task.id), items=tuple(view.items[task.id][item_id] for item_id, _ in items))
+    added = tuple(view.items[task.id][item_id] for item_id, _ in items)
+    return Reply(task=view.task(task.id), items=added, warnings=heard(view, env, task, run_id))
 
 
 def complete_progress(view: View, command: c.CompleteProgress, env: Env) -> Steps:
@@ -131,4 +141,4 @@ def complete_progress(view: View, command: c.CompleteProgress, env: Env) -> Step
     if fresh:
         yield ProgressCompleted(task_id=task.id, run_id=run_id, item_ids=fresh)
     done = tuple(view.items[task.id][item_id] for item_id in command.item_ids)
-    return Reply(task=view.task(task.id), items=done, count=len(fresh))
+    return Reply(task=view.task(task.id), items=done, count=len(fresh), warnings=heard(view, env, task, run_id))

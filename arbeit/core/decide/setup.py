@@ -40,15 +40,19 @@ def create_project(view: View, command: c.CreateProject, _env: Env) -> Steps:
 def update_project(view: View, command: c.UpdateProject, env: Env) -> Steps:
     """Change what differs."""
     wanted = given(command, "name", "weight", "settings")
+    assert view.project is not None  # noqa: S101 - the batch refuses commands to a project that is not there
     if not isinstance(command.archived, Unset):
-        assert view.project is not None  # noqa: S101 - the batch refuses commands to a project that is not there
         already = view.project.archived_at is not None
         if command.archived != already:
             wanted["archived_at"] = env.now if command.archived else None
     changes = differing(view.project, wanted)
-    if changes:
-        yield ProjectUpdated(changes=changes)
-    return Reply(project=view.project)
+    if not changes:
+        return Reply(project=view.project)
+    before = view.project.settings.get("ranking")
+    yield ProjectUpdated(changes=changes)
+    # Whoever asked for another ranking has the ready tasks ranked anew, in slices.
+    reranks = view.project.settings.get("ranking") != before
+    return Reply(project=view.project, count=int(reranks))
 
 
 def set_queue(view: View, command: c.SetQueue, _env: Env) -> Steps:

@@ -9,8 +9,8 @@ from arbeit.core import graph
 from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, missing
 from arbeit.core.decide.setup import differing, given
 from arbeit.core.errors import Code, Rejection
-from arbeit.core.events import QueueSet, TaskCreated, TaskImported, TaskUpdated
-from arbeit.core.limits import HIERARCHY_DEPTH, RELATIONSHIPS
+from arbeit.core.events import QueueSet, TaskCreated, TaskImported, TasksReranked, TaskUpdated
+from arbeit.core.limits import HIERARCHY_DEPTH, RELATIONSHIPS, Unset
 from arbeit.core.model import Queue, Reply, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
@@ -162,6 +162,8 @@ def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
         depth=parent.depth + 1 if parent is not None else 0,
         edges=edges,
         max_attempts=command.max_attempts,
+        max_runtime=command.max_runtime,
+        review=command.review,
         ready_at=ready_at,
         rank=None if held_back or ready_at > env.now else _rank(env, command, ready_at),
         due_at=command.due_at,
@@ -189,7 +191,8 @@ def _refuse_queue(view: View, env: Env, actor: str, name: str, *, importing: boo
 
 
 def _rank(env: Env, command: c.CreateTask | c.ImportTask, ready_at: int) -> int:
-    draft = Task("", command.title, env.now, env.now, priority=command.priority, queue=command.queue)
+    due_at = command.due_at if isinstance(command, c.CreateTask) else None
+    draft = Task("", command.title, env.now, env.now, priority=command.priority, queue=command.queue, due_at=due_at)
     return env.policies.ranking.rank(draft, ready_at)
 
 
@@ -206,7 +209,13 @@ def update_task(view: View, command: c.UpdateTask, env: Env) -> Steps:
             retryable=True,
             data={"task_id": task.id, "version": task.version, "expected_version": command.expected_version},
         )
-    changes = differing(task, given(command, *c.UPDATE_FIELDS))
+    wanted = given(command, *c.UPDATE_FIELDS)
+    if not isinstance(command.ready_at, Unset):
+        refused = _refuse_delay(task)
+        if refused is not None:
+            return refused
+        wanted["ready_at"] = max(command.ready_at, env.now)
+    changes = differing(task, wanted)
     queue = changes.get("queue")
     if queue is not None:
         refused = _refuse_queue(view, env, command.actor, queue)
@@ -216,10 +225,35 @@ def update_task(view: View, command: c.UpdateTask, env: Env) -> Steps:
             yield QueueSet(queue=queue)
     if changes:
         rank = None
-        if task.claim_status == "ready":
-            rank = env.policies.ranking.rank(change(task, **changes), task.ready_at)
-        yield TaskUpdated(task_id=task.id, changes=changes, rank=rank)
+        ready_at = changes.get("ready_at", task.ready_at)
+        delayed = "ready_at" in changes and ready_at > env.now and task.claim_status in {"ready", "delayed"}
+        due = task.claim_status == "ready" or ("ready_at" in changes and task.claim_status == "delayed")
+        if due and not delayed:
+            rank = env.policies.ranking.rank(change(task, **changes), ready_at)
+        yield TaskUpdated(task_id=task.id, changes=changes, rank=rank, delayed=delayed)
     return Reply(task=view.task(task.id))
+
+
+def _refuse_delay(task: Task) -> Rejection | None:
+    if task.status == "open":
+        return None
+    return Rejection(
+        Code.INVALID_TRANSITION,
+        f"task {task.id} is {task.status}, so it cannot be delayed",
+        ("Only open tasks have a ready_at; release the task first." if task.lease_id else "Unblock it first.",),
+        data={"task_id": task.id, "status": task.status},
+    )
+
+
+def rerank_tasks(view: View, _command: c.RerankTasks, env: Env) -> Steps:
+    """Rank one slice of the ready tasks anew; the reply counts the slice and says where the next begins."""
+    tasks = [view.task(task_id) for task_id in view.ready]
+    ready = [task for task in tasks if task.claim_status == "ready"]
+    ranks = ((task, env.policies.ranking.rank(task, task.ready_at)) for task in ready)
+    moved = tuple((task.id, rank) for task, rank in ranks if rank != task.rank)
+    if moved:
+        yield TasksReranked(ranks=moved)
+    return Reply(count=len(tasks), cursor=tasks[-1].id if tasks else None)
 
 
 def import_task(view: View, command: c.ImportTask, env: Env) -> Steps:

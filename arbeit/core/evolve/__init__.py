@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arbeit.core import events as e
-from arbeit.core.evolve import notes, setup, tasks, tenures
+from arbeit.core.evolve import notes, records, setup, tasks, tenures
 from arbeit.core.evolve.base import Stamp
 from arbeit.core.view import View
 
@@ -20,8 +20,16 @@ _APPLY: Mapping[type[e.Fact], Callable[[View, Any, Stamp], None]] = {
     e.TaskCreated: tasks.task_created,
     e.TaskImported: tasks.task_imported,
     e.TaskUpdated: tasks.task_updated,
+    e.TasksReranked: tasks.tasks_reranked,
     e.TaskReadied: tasks.task_readied,
+    e.TaskDeleted: tasks.task_deleted,
     e.TaskClaimed: tenures.task_claimed,
+    e.TaskHandedOver: tenures.task_handed_over,
+    e.HandoffAccepted: tenures.handoff_accepted,
+    e.PreemptRequested: tenures.preempt_requested,
+    e.TaskSubmitted: tenures.task_submitted,
+    e.ReviewApproved: tenures.review_approved,
+    e.ChangesRequested: tenures.changes_requested,
     e.TaskReleased: tenures.task_released,
     e.TaskFailed: tenures.task_failed,
     e.TaskReclaimed: tenures.task_reclaimed,
@@ -37,6 +45,13 @@ _APPLY: Mapping[type[e.Fact], Callable[[View, Any, Stamp], None]] = {
     e.ContextSuperseded: notes.context_superseded,
     e.ProgressAdded: notes.progress_added,
     e.ProgressCompleted: notes.progress_completed,
+    e.UsageReported: records.usage_reported,
+    e.SessionLinked: records.session_linked,
+    e.FileLinked: records.file_linked,
+    e.ArtifactAttached: records.artifact_attached,
+    e.SecretSet: records.secret_set,
+    e.SecretUsed: records.secret_used,
+    e.RecordErased: records.record_erased,
 }
 
 

@@ -25,6 +25,7 @@ class Stamp:
     position: int
     at: int
     actor: str
+    traceparent: str = ""
 
 
 def claim_status_of(task: Task, rank: int | None) -> ClaimStatus:

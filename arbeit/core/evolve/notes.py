@@ -76,7 +76,15 @@ def context_added(view: View, fact: e.ContextAdded, stamp: Stamp) -> None:
         metadata=fact.metadata,
         evidence=fact.evidence,
     )
-    touch(view, fact.task_id, stamp)
+    touch(view, fact.task_id, stamp, unread=unread(view, fact))
+
+
+def unread(view: View, fact: e.TaskFact) -> int:
+    """How many entries of others a holder has not answered: none once it writes itself."""
+    task = view.task(fact.task_id)
+    if fact.run_id is not None or task.lease_id is None:
+        return 0
+    return task.unread + 1
 
 
 def context_superseded(view: View, fact: e.ContextSuperseded, stamp: Stamp) -> None:
@@ -85,7 +93,7 @@ def context_superseded(view: View, fact: e.ContextSuperseded, stamp: Stamp) -> N
     assert old is not None  # noqa: S101 - decide found it
     view.put("entry", old.id, change(old, superseded_by=fact.entry_id))
     add_entry(view, stamp, fact.entry_id, fact.task_id, kind=fact.type, content=fact.content, run_id=fact.run_id)
-    touch(view, fact.task_id, stamp)
+    touch(view, fact.task_id, stamp, unread=unread(view, fact))
 
 
 def progress_added(view: View, fact: e.ProgressAdded, stamp: Stamp) -> None:

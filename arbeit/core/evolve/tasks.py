@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from arbeit.core import events as e
-from arbeit.core.evolve.base import Stamp, add_entry, count_children, link
+from arbeit.core.evolve.base import Stamp, add_entry, count_children, free, link
 from arbeit.core.model import (
     ClaimStatus,
     Relationship,
@@ -32,6 +32,8 @@ def task_created(view: View, fact: e.TaskCreated, stamp: Stamp) -> None:
         parent_id=fact.parent_id,
         depth=fact.depth,
         max_attempts=fact.max_attempts,
+        max_runtime=fact.max_runtime,
+        review=fact.review,
         claim_status="waiting" if blockers else "delayed" if fact.rank is None else "ready",
         rank=None if blockers else fact.rank,
         rank_position=stamp.position,
@@ -42,6 +44,7 @@ def task_created(view: View, fact: e.TaskCreated, stamp: Stamp) -> None:
         acceptance=fact.acceptance,
         metadata=fact.metadata,
         created_by=stamp.actor,
+        trace=stamp.traceparent,
     )
     view.put_task(None, task)
     if fact.parent_id is not None and fact.parent_edge is not None:
@@ -51,6 +54,7 @@ def task_created(view: View, fact: e.TaskCreated, stamp: Stamp) -> None:
         link(view, Relationship(edge_id, blocker_id, task.id, "blocks", stamp.at))
     # Nothing else can point at a task that was just made, so its edges are all known.
     view.after.add(task.id)
+    view.linked.add(task.id)
     view.items.setdefault(task.id, {})
 
 
@@ -80,11 +84,13 @@ def task_imported(view: View, fact: e.TaskImported, stamp: Stamp) -> None:
         acceptance=fact.acceptance,
         metadata=fact.metadata,
         created_by=stamp.actor,
+        trace=stamp.traceparent,
         finished_at=fact.finished_at,
     )
     view.put_task(None, task)
     add_entry(view, stamp, fact.outcome_id, task.id, kind="outcome", content=fact.outcome)
     view.after.add(task.id)
+    view.linked.add(task.id)
     view.items.setdefault(task.id, {})
 
 
@@ -92,8 +98,12 @@ def task_updated(view: View, fact: e.TaskUpdated, stamp: Stamp) -> None:
     """Store what changed, and where that puts a ready task in line."""
     old = view.task(fact.task_id)
     ranked: dict[str, Any] = {}
-    if fact.rank is not None:
-        ranked = {"rank": fact.rank, "rank_position": old.rank_position}
+    if fact.delayed:
+        ranked = {"claim_status": "delayed", "rank": None}
+    elif fact.rank is not None:
+        was_ready = old.claim_status == "ready"
+        position = old.rank_position if was_ready else stamp.position
+        ranked = {"claim_status": "ready", "rank": fact.rank, "rank_position": position}
     view.put_task(old, change(old, **fact.changes, **ranked, updated_at=stamp.at, version=old.version + 1))
 
 
@@ -112,3 +122,19 @@ def task_readied(view: View, fact: e.TaskReadied, stamp: Stamp) -> None:
             version=old.version + 1,
         ),
     )
+
+
+def tasks_reranked(view: View, fact: e.TasksReranked, _stamp: Stamp) -> None:
+    """Put ready tasks in line anew. Where they stand in line is no version of theirs."""
+    for task_id, rank in fact.ranks:
+        old = view.task(task_id)
+        view.put_task(old, change(old, rank=rank))
+
+
+def task_deleted(view: View, fact: e.TaskDeleted, stamp: Stamp) -> None:
+    """Mark the task, and free what waited for it."""
+    old = view.task(fact.task_id)
+    changes = {"deleted_at": stamp.at, "claim_status": "none", "rank": None}
+    view.put_task(old, change(old, updated_at=stamp.at, version=old.version + 1, **changes))
+    if not old.finished:
+        free(view, old, fact.frees)
