@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -184,9 +185,12 @@ class Plugins:
 
     def _register(self, plugin: object, name: str | None) -> None:
         manager = self._empty()
-        name = name or str(getattr(plugin, "__name__", None) or type(plugin).__name__)
         if isinstance(plugin, str):
             raise _broken(plugin, "is a name; give the module or object itself")
+        wanted = name = name or str(getattr(plugin, "__name__", None) or type(plugin).__name__)
+        numbers = itertools.count(2)
+        while manager.has_plugin(name):
+            name = f"{wanted}-{next(numbers)}"
         try:
             manager.register(plugin, name)
             manager.check_pending()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from attrs import evolve
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags
@@ -13,7 +14,6 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Statu
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Changes, Lease, Reply, Run, Task
-from arbeit.core.record import change
 from arbeit.core.view import View
 from arbeit.telemetry.metrics import Recorder
 
@@ -47,7 +47,7 @@ class Telemetry:
             attributes={"arbeit.project": project, "arbeit.actor": command.actor, **_task_of(command)},
         )
         if command.traceparent is None and (said := traceparent(span.get_span_context())) is not None:
-            command = change(command, traceparent=said)
+            command = evolve(command, traceparent=said)
         return Call(self, project, command, span)
 
     def _parent(self, project: str, command: c.Command) -> Context | None:
