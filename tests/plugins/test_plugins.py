@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -456,7 +456,7 @@ def test_only_notices_load_plug_ins(install: Install) -> None:
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Iterator[Path]:
+def installed(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(
         "from arbeit.hookspecs import hookimpl\n"
         "class First:\n    def rank(self, task, ready_at): return 0\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 
 import pytest
 from opentelemetry import trace
@@ -14,9 +15,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 import arbeit
 from arbeit import commands as c
 from arbeit import hub, sync
+from arbeit.backends.memory import MemoryStore
+from arbeit.clock import SystemClock
 from arbeit.compose import Wiring
+from arbeit.core.model import Changes
+from arbeit.ports import Job, LocalStore
 from arbeit.testing.clock import VirtualClock
-from arbeit.testing.contract import WiredHub, WiredSyncHub, awaited
+from arbeit.testing.contract import KEY, WiredHub, WiredSyncHub, awaited
+from arbeit.testing.faults import FaultyStore
 from tests.engine.stores import in_memory
 from tests.telemetry.conftest import Recorded
 
@@ -38,8 +44,14 @@ def opened(request: pytest.FixtureRequest) -> Open:
     return make
 
 
-def ids(span: ReadableSpan) -> tuple[int, int]:
+def context_of(span: ReadableSpan) -> trace.SpanContext:
     context = span.get_span_context()
+    assert context is not None
+    return context
+
+
+def ids(span: ReadableSpan) -> tuple[int, int]:
+    context = context_of(span)
     return context.trace_id, context.span_id
 
 
@@ -153,7 +165,7 @@ async def test_a_command_is_a_child_of_the_span_it_is_sent_in_and_its_events_say
     create = recorded.span("task.create")
     assert parent(create) == ids(recorded.span("request"))
     trace_id, span_id = ids(create)
-    flags = create.get_span_context().trace_flags
+    flags = context_of(create).trace_flags
     assert created.traceparent == f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
 
 
@@ -264,6 +276,34 @@ async def test_what_the_library_does_by_itself_is_nobodys_span(recorded: Recorde
             assert recorded.spans() == []
             await work.complete("done", evidence=["e"])
     assert recorded.spans("lease.renew") == recorded.spans("sweep") == []
+
+
+class Beating(FaultyStore):
+    """Says when a renewal was committed."""
+
+    def __init__(self, store: LocalStore) -> None:
+        super().__init__(store)
+        self.beaten = Event()
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        results = super().transact(jobs)
+        if any(isinstance(one, Changes) and one.beats and not one.events for one in results):
+            self.beaten.set()
+        return results
+
+
+def test_a_heartbeat_of_a_thread_is_nobodys_span(recorded: Recorded) -> None:
+    clock = SystemClock()
+    store = Beating(MemoryStore(clock))
+    with WiredSyncHub(Wiring(store, clock, KEY, {})) as hub_:
+        project = hub_.project("demo", create=True)
+        project.create_task("T")
+        work = project.claim("ada", ttl=0.3)
+        assert work is not None
+        with work:
+            assert store.beaten.wait(30)
+            work.complete("done", evidence=["e"])
+    assert recorded.spans("lease.renew") == []
 
 
 async def test_spans_never_hold_a_token(opened: Open, recorded: Recorded) -> None:
