@@ -399,7 +399,7 @@ class View:
             self.schedule.remove(old)
         if is_ready:
             self.schedule.add(task)
-        if old is None or (old.queue, old.requires) != (task.queue, task.requires):
+        if old is None or (old.queue, old.group) != (task.queue, task.group):
             if old is not None:
                 self._count(old, -was_ready, -(old.claim_status == "held"))
             self._count(task, int(is_ready), int(task.claim_status == "held"))

@@ -24,6 +24,8 @@ AGENTS = ("ada", "bob", "cyd", "dee", "eve")
 SKILLS = ("python", "docs", "sql")
 TICKS = (0.000_001, 0.01, 0.4, 1.0, 3.0, 20.0, 61.0, 400.0, 4000.0)
 ENDS = ("release", "complete", "complete", "complete", "fail", "block", "cancel", "renew", "context", "progress")
+NOTES = ("handoff", "handoff", "usage", "attach", "secret", "session", "file")
+BOSS = "boss"
 
 
 @frozen
@@ -47,14 +49,23 @@ class Author:
         self.items: list[tuple[str, str]] = [("no-such", "no-such")]
         self.edges: list[tuple[str, str, str]] = []
         self.held: dict[str, tuple[str, str]] = {}
+        self.reviewed: set[str] = set()
+        self.artifacts: list[str] = ["no-such"]
         self.stale: list[tuple[str, str, str]] = [("no-such", "ada", "0" * 32)]
         self.keyed: list[c.Command] = []
         self.count = 0
         self.archived = False
-        self._kinds: dict[Callable[[], c.Command], int] = {
+        self._kinds: dict[Callable[[], c.Command], float] = {
             self.create_task: 26,
             self.claim: 11,
-            self.write_as_holder: 36,
+            self.write_as_holder: 42,
+            self.review: 8,
+            self.supervise: 5,
+            self.delete: 2,
+            self.erase: 0.7,
+            self.rerank: 1,
+            self.link: 2,
+            self.set_secret: 1,
             self.write_with_a_stale_token: 3,
             self.start: 5,
             self.update_task: 6,
@@ -78,6 +89,8 @@ class Author:
         """The next command."""
         if self.count == 0:
             return c.CreateProject(actor="lead", key=self.project)
+        if self.count == 1:
+            return c.RegisterAgent(actor="lead", agent_id=BOSS, persona="supervisor")
         if self.archived:
             return c.UpdateProject(actor="lead", archived=self.random.random() < 0.5)
         (make,) = self.random.choices(list(self._kinds), list(self._kinds.values()))
@@ -97,8 +110,10 @@ class Author:
         if isinstance(command, c.CreateTask | c.ImportTask) and result.task is not None:
             self.tasks.append(result.task.id)
             self.open.append(result.task.id)
-        if result.task is not None and result.task.lease_id is None:
+        if result.task is not None and (result.task.lease_id is None or isinstance(command, c.HandoffTask)):
             self._over(result.task.id)
+        if result.artifact is not None:
+            self.artifacts.append(result.artifact.id)
         if result.relationship is not None and isinstance(command, c.AddRelationship):
             edge = result.relationship
             self.edges.append((edge.from_task_id, edge.to_task_id, edge.type))
@@ -110,8 +125,11 @@ class Author:
     def _granted(self, grant: Grant) -> None:
         self._over(grant.task.id)
         self.held[grant.task.id] = (grant.lease.agent_id, self.token(grant.lease))
+        if grant.task.status == "in_review":
+            self.reviewed.add(grant.task.id)
 
     def _over(self, task_id: str) -> None:
+        self.reviewed.discard(task_id)
         if task_id in self.held:
             self.stale.append((task_id, *self.held.pop(task_id)))
 
@@ -173,6 +191,8 @@ class Author:
             metadata=self.metadata(),
             inputs=self.metadata(),
             acceptance=self.subset("a", "b"),
+            review=self.random.choice((None, None, None, True, False)),
+            max_runtime=self.some(None, None, None, 100 * SECOND),
         )
 
     def claim(self, kind: type[c.ClaimTasks] = c.ClaimTasks) -> c.Command:
@@ -180,7 +200,7 @@ class Author:
         return kind(
             **self.header(agent),
             agent=agent,
-            capabilities=self.some(None, None, SKILLS, self.subset(*SKILLS)),
+            capabilities=self.some(None, None, SKILLS, self.subset(*SKILLS), (*SKILLS, "review")),
             queues=self.some(None, None, None, QUEUES[:2], ("docs",), ("no-such",)),
             n=self.some(1, 1, 1, 2, 7),
             ttl=self.some(None, None, 2 * SECOND, 3600 * SECOND),
@@ -211,6 +231,8 @@ class Author:
     def write(self, task_id: str, agent: str, token: str) -> c.Command:
         who: dict[str, Any] = {**self.header(agent), "task_id": task_id, "token": token}
         following = c.ClaimTasks(agent=agent, n=self.some(1, 2)) if self.random.random() < 0.4 else None
+        if self.random.random() < 0.25:
+            return self.leave(who)
         match self.random.choice(ENDS):
             case "release":
                 return c.ReleaseTask(
@@ -234,6 +256,84 @@ class Author:
             case _:
                 return c.AddProgress(**who, items=("one", UNICODE), completed=self.random.random() < 0.5)
 
+    def leave(self, who: dict[str, Any]) -> c.Command:
+        """What a holder passes on or leaves behind."""
+        match self.random.choice(NOTES):
+            case "handoff":
+                return c.HandoffTask(**who, to_agent=self.some(*AGENTS, "nobody"), note=UNICODE, ttl=self.some(None, 9))
+            case "usage":
+                return c.ReportUsage(**who, usage=self.some({"model": "m", "cost": 12}, {"tokens_in": 7, "files": 1}))
+            case "attach":
+                return c.AttachArtifact(**who, name=UNICODE.strip(), size=self.some(0, 2**30), sha256="a1" * 32)
+            case "secret":
+                return c.UseSecret(**who, name=self.some("github", "unknown"))
+            case "session":
+                return c.LinkSession(**who, session_id=self.some("s1", UNICODE))
+            case _:
+                return c.LinkFile(**who, path=self.some("a.py", UNICODE), file_operation=self.some("read", "write"))
+
+    def review(self) -> c.Command:
+        """What a reviewer does with what it holds, mostly."""
+        if not self.reviewed:
+            return self.claim()
+        task_id = self.random.choice(sorted(self.reviewed))
+        agent, token = self.held[task_id]
+        who: dict[str, Any] = {**self.header(agent), "task_id": task_id, "token": token}
+        following = c.ClaimTasks(agent=agent) if self.random.random() < 0.3 else None
+        if self.random.random() < 0.5:
+            return c.ApproveTask(**who, note=self.text(), then_claim=following)
+        return c.RequestChanges(**who, reasons="not yet", then_claim=following)
+
+    def supervise(self) -> c.Command:
+        """What supervisors may do to what others hold, and others may not."""
+        task_id = self.random.choice(list(self.held)) if self.held and self.random.random() < 0.8 else self.task()
+        who: dict[str, Any] = {**self.header(self.some(BOSS, BOSS, BOSS, "ada")), "task_id": task_id}
+        match self.random.randrange(9):
+            case 0 | 1:
+                return c.PreemptTask(**who, reason=self.text())
+            case 2:
+                return c.ReleaseTask(**who, note=self.text(), force=True)
+            case 3:
+                return c.FailTask(**who, error=self.text(), force=True)
+            case 4:
+                return c.CompleteTask(**who, evidence=("seen",), force=True)
+            case 5:
+                return c.HandoffTask(**who, to_agent=self.some(*AGENTS), note="go on", force=True)
+            case 6:
+                return c.BlockTask(**who, reason="stop", force=True)
+            case 7:
+                approve: c.Command = c.ApproveTask(**who, force=True)
+                return approve if self.random.random() < 0.5 else c.RequestChanges(**who, reasons="no", force=True)
+            case _:
+                return c.CancelTask(**who, force=self.random.random() < 0.5)
+
+    def delete(self) -> c.Command:
+        return c.DeleteTask(**self.header(), task_id=self.task(), reason=self.text())
+
+    def erase(self) -> c.Command:
+        who = self.header(self.some(BOSS, BOSS, BOSS, "ada"))
+        match self.random.randrange(4):
+            case 0:
+                return c.EraseRecord(**who, kind="task", record_id=self.task(), reason=self.text())
+            case 1:
+                return c.EraseRecord(**who, kind="entry", record_id=self.random.choice(self.entries))
+            case 2:
+                return c.EraseRecord(**who, kind="artifact", record_id=self.random.choice(self.artifacts))
+            case _:
+                task_id, item_id = self.random.choice(self.items)
+                return c.EraseRecord(**who, kind="item", record_id=item_id, task_id=self.some(None, task_id, task_id))
+
+    def rerank(self) -> c.Command:
+        return c.RerankTasks(**self.header(), after=self.some("", "", "tkt-5", "tkt-m"), limit=self.some(1, 20, 500))
+
+    def link(self) -> c.Command:
+        if self.random.random() < 0.5:
+            return c.LinkSession(**self.header(), task_id=self.task(), session_id=self.some("s1", "s2"))
+        return c.LinkFile(**self.header(), task_id=self.task(), path=self.some("a.py", "b.py"), session_id="s1")
+
+    def set_secret(self) -> c.Command:
+        return c.SetSecret(**self.header(), name="github", provider="env", path=self.some("GITHUB", "OTHER"))
+
     def edit_as_anybody(self) -> c.Command:
         if self.random.random() < 0.5:
             return c.CancelTask(**self.header(), task_id=self.task(), reason=self.text())
@@ -251,6 +351,9 @@ class Author:
             "max_attempts": self.some(1, 5),
             "due_at": self.some(None, 9),
             "metadata": self.metadata(),
+            "ready_at": self.some(5, 1_768_829_904_130_000 + self.random.randrange(40_000) * SECOND),
+            "max_runtime": self.some(None, 50 * SECOND),
+            "review": self.random.choice((None, True, False)),
         }
         chosen = {name: changes[name] for name in self.subset(*changes)}
         version = self.some(None, None, 1, 2)
@@ -329,7 +432,13 @@ class Author:
 
     def update_project(self) -> c.Command:
         settings = self.some(
-            {}, {"completion": "none"}, {"completion": "evidence"}, {"retry": "at_once"}, {"retry": "no"}
+            {},
+            {"completion": "none"},
+            {"completion": "evidence", "review": "required"},
+            {"retry": "at_once", "ranking": "first_ready"},
+            {"retry": "no"},
+            {"preemption": {"name": "critical_waits", "patience": 2}, "ranking": "earliest_due"},
+            {"lease_length": {"name": "jittered", "ttl": 30, "max_runtime": 100}, "review": "required"},
         )
         changes = {"name": UNICODE, "weight": 5, "settings": settings, "archived": self.random.random() < 0.3}
         chosen = {name: changes[name] for name in self.subset(*changes)}
