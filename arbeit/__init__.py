@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from arbeit.core.limits import UNSET
     from arbeit.core.model import (
         Agent,
+        Artifact,
         ContextEntry,
         Event,
         Explanation,
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
         Relationship,
         Reply,
         Run,
+        SecretRef,
         Task,
     )
     from arbeit.hub import Hub, open
     from arbeit.ports import PARTS, Page, Parts
     from arbeit.project import Project
+    from arbeit.secret_providers import EnvSecrets, FileSecrets, Secret
     from arbeit.wire import fact_of, rfc3339, utc
     from arbeit.work import Work
 
@@ -40,10 +43,13 @@ _HOMES = {
     "UNSET": "arbeit.core.limits",
     "Agent": "arbeit.core.model",
     "ArbeitError": "arbeit.core.errors",
+    "Artifact": "arbeit.core.model",
     "Code": "arbeit.core.errors",
     "ContextEntry": "arbeit.core.model",
+    "EnvSecrets": "arbeit.secret_providers",
     "Event": "arbeit.core.model",
     "Explanation": "arbeit.core.model",
+    "FileSecrets": "arbeit.secret_providers",
     "Hub": "arbeit.hub",
     "Lease": "arbeit.core.model",
     "Notice": "arbeit.core.model",
@@ -55,6 +61,8 @@ _HOMES = {
     "Relationship": "arbeit.core.model",
     "Reply": "arbeit.core.model",
     "Run": "arbeit.core.model",
+    "Secret": "arbeit.secret_providers",
+    "SecretRef": "arbeit.core.model",
     "Task": "arbeit.core.model",
     "Verification": "arbeit.audit",
     "Work": "arbeit.work",
@@ -70,10 +78,13 @@ __all__ = [
     "UNSET",
     "Agent",
     "ArbeitError",
+    "Artifact",
     "Code",
     "ContextEntry",
+    "EnvSecrets",
     "Event",
     "Explanation",
+    "FileSecrets",
     "Hub",
     "Lease",
     "Notice",
@@ -85,6 +96,8 @@ __all__ = [
     "Relationship",
     "Reply",
     "Run",
+    "Secret",
+    "SecretRef",
     "Task",
     "Verification",
     "Work",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -134,6 +133,35 @@ class _MemoryWriter(_Writer):
         self._parts.clear()
 
 
+class NoBlobs:
+    """For stores that keep no artifacts."""
+
+    blocking = False
+
+    def write(self) -> NoReturn:
+        """Refuse. Raises NOT_INITIALIZED."""
+        raise ArbeitError(
+            Code.NOT_INITIALIZED,
+            "this store keeps no artifacts",
+            suggestions=("Give the address of what proves the work as evidence instead.",),
+        )
+
+    def read(self, sha256: str, chunk: int = CHUNK) -> NoReturn:  # noqa: ARG002 - as in the other stores
+        """Raises ARTIFACT_NOT_FOUND."""
+        _missing(_address(sha256))
+
+    def has(self, sha256: str) -> bool:
+        """Never."""
+        return not _address(sha256)
+
+    def delete(self, sha256: str) -> None:
+        """Nothing is there."""
+        _address(sha256)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class FileBlobs:
     """Blobs in a folder of their own: `sha256/ab/cdef...`, readable by their owner alone.
 
@@ -153,8 +181,8 @@ class FileBlobs:
         """Begin a blob. Raises STORE_UNAVAILABLE where the folder cannot be written."""
         with _unavailable("written"):
             unfinished = self._folder("unfinished")
-            number, name = tempfile.mkstemp(dir=unfinished, prefix="blob-")
-        return _FileWriter(self, number, Path(name), self._limit)
+            number, path = fresh_file(unfinished, "blob-")
+        return _FileWriter(self, number, path, self._limit)
 
     def read(self, sha256: str, chunk: int = CHUNK) -> Iterator[bytes]:
         """The bytes of a blob, so many at a time; the last come only once the checksum was found right.
@@ -247,6 +275,13 @@ class _FileWriter(_Writer):
             self._file.close()
         with suppress(OSError):
             self._unfinished.unlink(missing_ok=True)
+
+
+def fresh_file(folder: Path, prefix: str) -> tuple[int, Path]:
+    """A new file for its owner alone, open for writing: its descriptor, and where it is."""
+    path = folder / f"{prefix}{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    return os.open(path, flags, 0o600), path
 
 
 def _read(place: Path, sha256: str, chunk: int) -> Iterator[bytes]:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from arbeit import policies
+from arbeit.blobs import FileBlobs, MemoryBlobs, NoBlobs
 from arbeit.clock import SystemClock
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.plugins import Plugins
-from arbeit.ports import Clock, LocalStore
+from arbeit.ports import BlobStore, Clock, LocalStore, SecretProvider
+from arbeit.secret_providers import EnvSecrets, FileSecrets
 
 
 @frozen
@@ -25,6 +27,8 @@ class Wiring:
     lease_key: bytes = field(repr=False)
     policies: Mapping[str, Any]
     plugins: Plugins = field(factory=Plugins)
+    blobs: BlobStore = field(factory=MemoryBlobs)
+    secrets: Mapping[str, SecretProvider] = field(factory=dict)
 
 
 def wire_up(
@@ -34,6 +38,7 @@ def wire_up(
     key: str | bytes | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[object] = (),
+    secrets: Mapping[str, SecretProvider] | None = None,
 ) -> Wiring:
     """Open the store that a URL names.
 
@@ -44,6 +49,7 @@ def wire_up(
     overrides = dict(overrides or {})
     policies.resolve({}, overrides)
     plugged = Plugins(plugins)
+    providers = _providers(secrets or {})
     secret = _secret(key)
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -51,17 +57,22 @@ def wire_up(
         _refuse_unknown(url, options)
         from arbeit.backends.memory import MemoryStore
 
-        return Wiring(MemoryStore(clock), clock, secret or clock.entropy(32), overrides, plugged)
+        lease_key = secret or clock.entropy(32)
+        return Wiring(MemoryStore(clock), clock, lease_key, overrides, plugged, MemoryBlobs(), providers)
     if parts.scheme == "sqlite":
         synchronous = options.pop("synchronous", "FULL").upper()
+        artifacts = options.pop("artifacts", "")
         _refuse_unknown(url, options)
         from arbeit.backends.sqlite import SQLiteStore
 
-        store = SQLiteStore(_path(url, parts.netloc, parts.path), clock, synchronous=synchronous)
-        return Wiring(store, clock, secret or store.lease_key(), overrides, plugged)
+        path = _path(url, parts.netloc, parts.path)
+        store = SQLiteStore(path, clock, synchronous=synchronous)
+        blobs = FileBlobs(artifacts or path.with_name(f"{path.name}.artifacts"))
+        return Wiring(store, clock, secret or store.lease_key(), overrides, plugged, blobs, providers)
     make = plugged.backend(parts.scheme) if parts.scheme else None
     if make is not None:
-        return _foreign(make(url, clock), clock, secret, overrides, plugged)
+        wiring = _foreign(make(url, clock), clock, secret, overrides, plugged)
+        return evolve(wiring, secrets=providers)
     raise ArbeitError(
         Code.INVALID_INPUT,
         f"no backend answers to {parts.scheme + '://' if parts.scheme else repr(url)}",
@@ -85,7 +96,20 @@ def _foreign(
             suggestions=("Pass key= to open, the same everywhere.",),
             data={"field": "key"},
         )
-    return Wiring(store, clock, secret or clock.entropy(32), overrides, plugged)
+    # A store that outlives the process would remember artifacts whose bytes were gone with it.
+    blobs = getattr(store, "blobs", None) or (NoBlobs() if store.capabilities.durable else MemoryBlobs())
+    return Wiring(store, clock, secret or clock.entropy(32), overrides, plugged, blobs)
+
+
+def _providers(given: Mapping[str, SecretProvider]) -> Mapping[str, SecretProvider]:
+    for name, provider in given.items():
+        if not callable(getattr(provider, "resolve", None)):
+            raise ArbeitError(
+                Code.INVALID_INPUT,
+                f"the provider of secrets {name!r} has no method resolve(path)",
+                data={"field": "secrets"},
+            )
+    return {"env": EnvSecrets(), "file": FileSecrets(), **given}
 
 
 def _secret(key: str | bytes | None) -> bytes | None:

@@ -8,13 +8,12 @@ from typing import Any, Self
 
 from arbeit.compose import wire_up
 from arbeit.core import commands as c
-from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.engine import Engine
-from arbeit.kernel import project_not_found
-from arbeit.ports import Clock
+from arbeit.ports import Clock, SecretProvider
 from arbeit.project import Project
 from arbeit.session import Session
 
@@ -46,14 +45,15 @@ class Hub:
         clock: Clock | None = None,
         background: bool = True,
         plugins: Iterable[object] = (),
+        secrets: Mapping[str, SecretProvider] | None = None,
     ) -> None:
-        self._arguments = (url, clock, key, policies, background, plugins)
+        self._arguments = (url, clock, key, policies, background, plugins, secrets)
         self.actor = actor
 
     async def __aenter__(self) -> Self:
         """Open the store and start the engine."""
-        url, clock, key, policies, background, plugins = self._arguments
-        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins)
+        url, clock, key, policies, background, plugins, secrets = self._arguments
+        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
         self._engine = Engine(wiring, background=background)
         await self._engine.__aenter__()
         return self
@@ -98,6 +98,7 @@ def open(
     clock: Clock | None = None,
     background: bool = True,
     plugins: Iterable[object] = (),
+    secrets: Mapping[str, SecretProvider] | None = None,
 ) -> Hub:
     """Open Arbeit on `memory://` or `sqlite:///path`; use it with `async with`.
 
@@ -109,8 +110,18 @@ def open(
         clock: where time and randomness come from; None: the machine's.
         background: whether this process reclaims overdue leases by itself; claims always do.
         plugins: modules or objects with hooks of `arbeit.hookspecs`, beside those that are installed.
+        secrets: providers of secrets by name, beside `env` and `file` or in their place.
 
     Raises:
         ArbeitError: on entering, if the store cannot be opened.
     """
-    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, background=background, plugins=plugins)
+    return Hub(
+        url,
+        actor=actor,
+        key=key,
+        policies=policies,
+        clock=clock,
+        background=background,
+        plugins=plugins,
+        secrets=secrets,
+    )

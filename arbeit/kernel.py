@@ -14,18 +14,22 @@ from arbeit.clock import fresh_id
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, grants
-from arbeit.core.decide import Env
+from arbeit.core.decide import Env, unknown_actor
 from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.leases import token_for
 from arbeit.core.limits import Unset
 from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
 from arbeit.core.policy import EVERYTHING, Policies, Scope
+from arbeit.core.redacting import redacted
 from arbeit.core.view import View
 from arbeit.plugins import NOTICES
-from arbeit.ports import Query
+from arbeit.ports import Query, SecretProvider
+from arbeit.secret_providers import Secret
+from arbeit.stats import Stats, gather
 from arbeit.wire import WIRE, fact_of, read_reply
 
 _VIEWS = 256
+_PROJECTS = 10_000
 _SWEEP_EVERY = 1 * SECOND
 RECEIPTS_KEPT = 25 * 3600 * SECOND
 """How long stored replies stay: a day is promised."""
@@ -43,11 +47,14 @@ class Kernel:
         self._key = wiring.lease_key
         self._overrides = wiring.policies
         self.plugins = wiring.plugins
+        self.blobs = wiring.blobs
+        self._secrets = dict(wiring.secrets)
         self.telemetry = telemetry.connect()
         """What records spans and metrics, or None."""
         self._views: OrderedDict[str, View] = OrderedDict()
         self._policies: dict[int, tuple[Any, Policies]] = {}
         self._swept: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, Project]] = {}
 
     # -- batches ---------------------------------------------------------------------------------------
 
@@ -86,6 +93,7 @@ class Kernel:
             lambda: int.from_bytes(clock.entropy(8), "big"),
             self.policies(project),
             self._key,
+            WIRE,
             claims,
         )
 
@@ -102,16 +110,39 @@ class Kernel:
     def _resolve(self, settings: Mapping[str, Any], *, strict: bool = True) -> Policies:
         return policies.resolve(settings, self._overrides, self.plugins.policy, strict=strict)
 
-    def refuse(self, command: c.Command) -> ArbeitError | None:
-        """Why a command's settings may not reach a log: they name a policy that does not exist."""
+    def admit(self, project: str, command: c.Command) -> c.Command | ArbeitError:
+        """A command as it may be stored and logged, without secrets; or why its settings may not reach a log."""
         settings = getattr(command, "settings", None)
-        if settings is None or isinstance(settings, Unset):
-            return None
         try:
-            self._resolve(settings)
+            if settings is not None and not isinstance(settings, Unset):
+                self._resolve(settings)
+            return redacted(command, self.policies(self._known(project)).redaction.redact)
         except ArbeitError as error:
             return error
-        return None
+        except Exception as error:  # noqa: BLE001 - a policy's fault is its caller's to hear of
+            failure = ArbeitError(
+                Code.INTERNAL,
+                f"the redaction policy failed ({type(error).__name__}), so nothing was stored",
+                suggestions=("Mend the policy given to open, or name a built-in one.",),
+            )
+            failure.__cause__ = error
+            return failure
+
+    def seen(self, project: Project, position: int, actor: str) -> None:
+        """Remember a project that an actor read, as it was at this position of its log.
+
+        Raises:
+            ArbeitError: UNAUTHENTICATED, as `scope` does: only now is it known what the project asks.
+        """
+        if len(self._seen) > _PROJECTS:
+            self._seen.clear()
+        self._seen[project.key] = (position, project)
+        self.scope(project.key, actor)
+
+    def _known(self, key: str) -> Project | None:
+        """A project as it was last seen here, whether by a batch or by a read; None before either."""
+        view, (position, project) = self._views.get(key), self._seen.get(key, (-1, None))
+        return view.project if view is not None and view.head.position >= position else project
 
     # -- outcomes --------------------------------------------------------------------------------------
 
@@ -162,17 +193,52 @@ class Kernel:
     # -- reads -----------------------------------------------------------------------------------------
 
     def scope(self, project: str, actor: str) -> Scope:
-        """What an actor may see of a project."""
+        """What an actor may see of a project.
+
+        Raises:
+            ArbeitError: UNAUTHENTICATED, where the project asks who its actors are.
+        """
         override = self._overrides.get("access")
-        if override is not None:
-            return override.scope(actor)  # type: ignore[no-any-return]  # an Access policy
-        view = self._views.get(project)
-        return self.policies(view.project if view is not None else None).access.scope(actor)
+        access = override if override is not None else self.policies(self._known(project)).access
+        scope: Scope = access.scope(actor)
+        if not scope.known:
+            raise ArbeitError.of(unknown_actor(actor))
+        return scope
 
     def require_everything(self, project: str, actor: str) -> None:
         """Refuse a read of the whole project to those who may not see all of it."""
         if self.scope(project, actor).queues is not None:
-            raise ArbeitError(Code.FORBIDDEN, f"{actor} may not read the whole project")
+            raise ArbeitError(
+                Code.FORBIDDEN,
+                f"{actor} may not read the whole project",
+                suggestions=("Ask somebody who sees all of it, or read the tasks that you see one by one.",),
+            )
+
+    def secret(self, provider: str, path: str) -> Secret:
+        """The secret at a path of a provider: given to open, built in, or a plug-in's. May block.
+
+        Raises:
+            ArbeitError: NOT_INITIALIZED for a provider that this process does not know, and whatever it raises.
+        """
+        asked = self._secrets.get(provider)
+        if asked is None:
+            make = self.plugins.secret_providers().get(provider)
+            if make is None:
+                raise ArbeitError(
+                    Code.NOT_INITIALIZED,
+                    f"this process knows no provider of secrets called {provider}",
+                    suggestions=(f'Give it when opening: secrets={{"{provider}": ...}}, or install its plug-in.',),
+                    data={"provider": provider},
+                )
+            asked = self._secrets[provider] = make()
+        found = _asked(asked, path)
+        if isinstance(found, ArbeitError):
+            raise found
+        return Secret(found)
+
+    def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
+        """What a project's runs amount to in a window of time, as far as an actor may see them."""
+        return gather(self.store, project, self.scope(project, actor), since, until, self.clock.now(), top)
 
     def explain_past(self, project: str, task_id: str) -> Explanation:
         """Fold the log up to a task's last claim, and explain the pick that was made there."""
@@ -188,8 +254,29 @@ class Kernel:
         view = audit.fold(project, audit.log(self.store, project, claimed[-1].position - 1))
         fact: Any = fact_of(claimed[-1])
         agent = view.agent(fact.agent_id)
-        capabilities = frozenset(agent.capabilities if agent is not None else ())
+        has = frozenset(agent.capabilities if agent is not None else ())
+        capabilities = view.schedule.claimer(fact.agent_id, has)
         return view.schedule.explain(capabilities, fact.queues)
+
+
+def _asked(provider: SecretProvider, path: str) -> str | ArbeitError:
+    # Returned, not raised inside `except`: a foreign exception may hold the secret, and would ride along as context.
+    try:
+        value = provider.resolve(path)
+    except ArbeitError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - as above
+        value, problem = None, type(error).__name__
+    else:
+        problem = f"it answered with a {type(value).__name__}"
+    if isinstance(value, str):
+        return value
+    return ArbeitError(
+        Code.STORE_UNAVAILABLE,
+        f"the provider of secrets failed ({problem})",
+        suggestions=("See that it can be reached, and that the path is there.",),
+        retryable=True,
+    )
 
 
 def raised(result: Reply | ArbeitError) -> Reply:
@@ -208,16 +295,6 @@ def closed() -> ArbeitError:
     """The error of a call after the hub was closed."""
     return ArbeitError(
         Code.NOT_INITIALIZED, "this hub is closed", suggestions=("Use it inside its `with` block, or open another.",)
-    )
-
-
-def project_not_found(project: str) -> ArbeitError:
-    """The error of a read in a project that does not exist."""
-    return ArbeitError(
-        Code.PROJECT_NOT_FOUND,
-        f"there is no project {project}",
-        suggestions=("Create it first: hub.project(key, create=True).",),
-        data={"project": project},
     )
 
 

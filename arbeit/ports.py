@@ -10,6 +10,7 @@ from attrs import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import (
     Agent,
+    Artifact,
     Changes,
     ContextEntry,
     Event,
@@ -20,6 +21,7 @@ from arbeit.core.model import (
     Queue,
     Relationship,
     Run,
+    SecretRef,
     Task,
 )
 from arbeit.core.policy import EVERYTHING, Scope
@@ -231,6 +233,12 @@ class Inspection(Protocol):
 
     def overview(self, project: str, scope: Scope) -> Overview | None:
         """A project at a glance, as far as it is in scope."""
+
+    def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
+        """An artifact, if its task is there and in scope."""
+
+    def secrets(self, project: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Every stored entity of a project by kind and key, read in one snapshot with the head under "head"."""

@@ -7,19 +7,23 @@ event loop.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Sequence
+from os import PathLike
 from threading import Condition, Lock
-from typing import Protocol
+from typing import Any, Protocol
 
-from arbeit import audit
-from arbeit.audit import Verification
+from arbeit import audit, transfer
+from arbeit.audit import Snapshot, Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Changes, Event, Explanation, Lease, Project, Reply
+from arbeit.core.model import Artifact, Changes, Event, Explanation, Lease, Project, Reply, SecretRef
 from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
-from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
+from arbeit.ports import Blob, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
+from arbeit.secret_providers import Secret
+from arbeit.stats import Stats
+from arbeit.transfer import Source
 
 LOST = frozenset({Code.LEASE_LOST, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND})
 """Answers to a renewal after which there is nothing left to renew."""
@@ -70,6 +74,30 @@ class Session(Protocol):
 
     async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
         """Why the last grant of a task was made, from the log alone."""
+
+    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
+        """What a project's runs amount to in a window of time."""
+
+    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
+        """The whole project as it was, from the log alone."""
+
+    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
+        """An artifact that an actor may see."""
+
+    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+
+    async def resolve_secret(self, provider: str, path: str) -> Secret:
+        """The secret at a path of a provider."""
+
+    async def store_blob(self, source: Source) -> Blob:
+        """Store the bytes that a source gives."""
+
+    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
+        """Stored bytes, a chunk at a time."""
+
+    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
+        """Write stored bytes into a file of this machine."""
 
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""
@@ -137,10 +165,10 @@ class BlockingSession:
 
     def _run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         self._refuse_closed()
-        refused = {at: error for at, command in enumerate(commands) if (error := self.kernel.refuse(command))}
-        sound = [command for at, command in enumerate(commands) if at not in refused]
+        admitted = [self.kernel.admit(project, command) for command in commands]
+        sound = [one for one in admitted if not isinstance(one, ArbeitError)]
         outcomes = iter(self._commit(project, sound) if sound else ())
-        return [refused[at] if at in refused else self.kernel.settle(next(outcomes)) for at in range(len(commands))]
+        return [one if isinstance(one, ArbeitError) else self.kernel.settle(next(outcomes)) for one in admitted]
 
     def _commit(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
         with self._lock:
@@ -277,7 +305,10 @@ class BlockingSession:
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""
         self._refuse_closed()
-        return self._store.overview(project, self.kernel.scope(project, actor))
+        found = self._store.overview(project, self.kernel.scope(project, actor))
+        if found is not None:
+            self.kernel.seen(found.project, found.head.position, actor)
+        return found
 
     async def projects(self) -> list[Project]:
         """Every project."""
@@ -295,6 +326,59 @@ class BlockingSession:
         self._refuse_closed()
         self.kernel.require_everything(project, actor)
         return self.kernel.explain_past(project, task_id)
+
+    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
+        """What a project's runs amount to in a window of time."""
+        self._refuse_closed()
+        return self.kernel.stats(project, since, until, top, actor)
+
+    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
+        """The whole project as it was, from the log alone."""
+        self._refuse_closed()
+        self.kernel.require_everything(project, actor)
+        return audit.replay(self._store, project, position=position, at=at)
+
+    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
+        """An artifact that an actor may see."""
+        self._refuse_closed()
+        return self._store.artifact(project, artifact_id, self.kernel.scope(project, actor))
+
+    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+        self._refuse_closed()
+        self.kernel.require_everything(project, actor)
+        return self._store.secrets(project)
+
+    async def resolve_secret(self, provider: str, path: str) -> Secret:
+        """The secret at a path of a provider."""
+        self._refuse_closed()
+        return self.kernel.secret(provider, path)
+
+    # -- blobs -----------------------------------------------------------------------------------------
+
+    async def _here(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401 - the function's own
+        self._refuse_closed()
+        return function(*args)
+
+    async def store_blob(self, source: Source) -> Blob:
+        """Store the bytes that a source gives, which cannot be an asynchronous one."""
+        self._refuse_closed()
+        if isinstance(source, AsyncIterable):
+            raise ArbeitError(
+                Code.INVALID_INPUT,
+                "the synchronous face cannot wait for an asynchronous iterable",
+                suggestions=("Give bytes, a path, a file or an iterable.",),
+                data={"field": "data"},
+            )
+        return await transfer.put(self.kernel.blobs, source, self._here)
+
+    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
+        """Stored bytes, a chunk at a time."""
+        return transfer.get(self.kernel.blobs, sha256, self._here)
+
+    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
+        """Write stored bytes into a file of this machine."""
+        await transfer.save(self.read_blob(sha256), path, self._here)
 
     # -- leases ----------------------------------------------------------------------------------------
 
@@ -319,5 +403,6 @@ class BlockingSession:
             self._committed.notify_all()
         with self._lock:
             self._store.close()
+        self.kernel.blobs.close()
         if self.kernel.telemetry is not None:
             self.kernel.telemetry.close()

@@ -8,19 +8,18 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from threading import Condition, Thread
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from arbeit.compose import wire_up
 from arbeit.core import commands as c
-from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY, SECOND, Event, Lease, Notice, Reply, Run, Task
 from arbeit.core.model import Project as ProjectEntity
-from arbeit.kernel import project_not_found
-from arbeit.ports import Clock
+from arbeit.ports import Clock, SecretProvider
 from arbeit.project import Project as AsyncProject
 from arbeit.session import LOST, BlockingSession, Held
 from arbeit.work import Work as AsyncWork
@@ -40,6 +39,15 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     coroutine.close()
     msg = "a coroutine of the blocking session tried to wait"
     raise RuntimeError(msg)
+
+
+def _each(items: AsyncIterator[T]) -> Iterator[T]:
+    """The items of an asynchronous iterator whose steps never wait."""
+    while True:
+        try:
+            yield run(items.__anext__())  # type: ignore[arg-type]  # an async generator's step is a coroutine
+        except StopAsyncIteration:
+            return
 
 
 def _project_verb(
@@ -158,8 +166,16 @@ class Work:
     progress = _work_verb(AsyncWork.progress)
     done = _work_verb(AsyncWork.done)
     renew = _work_verb(AsyncWork.renew)
+    attach = _work_verb(AsyncWork.attach)
+    secret = _work_verb(AsyncWork.secret)
+    report_usage = _work_verb(AsyncWork.report_usage)
+    link_session = _work_verb(AsyncWork.link_session)
+    link_file = _work_verb(AsyncWork.link_file)
+    handoff = _work_verb(AsyncWork.handoff)
     block = _work_verb(AsyncWork.block)
     cancel = _work_verb(AsyncWork.cancel)
+    approve = _ending_verb(AsyncWork.approve)
+    request_changes = _ending_verb(AsyncWork.request_changes)
     complete = _ending_verb(AsyncWork.complete)
     fail = _ending_verb(AsyncWork.fail)
     release = _ending_verb(AsyncWork.release)
@@ -193,6 +209,11 @@ class Project:
     execute = _project_verb(AsyncProject.execute)
     execute_many = _project_verb(AsyncProject.execute_many)
     update = _project_verb(AsyncProject.update)
+    artifact = _project_verb(AsyncProject.artifact)
+    save_artifact = _project_verb(AsyncProject.save_artifact)
+    set_secret = _project_verb(AsyncProject.set_secret)
+    secrets = _project_verb(AsyncProject.secrets)
+    rerank = _project_verb(AsyncProject.rerank)
     overview = _project_verb(AsyncProject.overview)
     set_queue = _project_verb(AsyncProject.set_queue)
     register_agent = _project_verb(AsyncProject.register_agent)
@@ -201,6 +222,17 @@ class Project:
     cancel_task = _project_verb(AsyncProject.cancel_task)
     block_task = _project_verb(AsyncProject.block_task)
     unblock_task = _project_verb(AsyncProject.unblock_task)
+    delete_task = _project_verb(AsyncProject.delete_task)
+    preempt_task = _project_verb(AsyncProject.preempt_task)
+    release_task = _project_verb(AsyncProject.release_task)
+    fail_task = _project_verb(AsyncProject.fail_task)
+    complete_task = _project_verb(AsyncProject.complete_task)
+    handoff_task = _project_verb(AsyncProject.handoff_task)
+    approve_task = _project_verb(AsyncProject.approve_task)
+    request_changes = _project_verb(AsyncProject.request_changes)
+    erase = _project_verb(AsyncProject.erase)
+    link_session = _project_verb(AsyncProject.link_session)
+    link_file = _project_verb(AsyncProject.link_file)
     explain = _project_verb(AsyncProject.explain)
     add_context = _project_verb(AsyncProject.add_context)
     supersede_context = _project_verb(AsyncProject.supersede_context)
@@ -212,6 +244,8 @@ class Project:
     find = _project_verb(AsyncProject.find)
     history = _project_verb(AsyncProject.history)
     verify = _project_verb(AsyncProject.verify)
+    stats = _project_verb(AsyncProject.stats)
+    replay = _project_verb(AsyncProject.replay)
     start_task = _claiming_verb(AsyncProject.start_task)
     resume_task = _claiming_verb(AsyncProject.resume_task)
 
@@ -269,12 +303,15 @@ class Project:
 
     def watch(self, after: int = 0) -> Iterator[Event]:
         """Every event beyond a position, in order; then each as it is committed. Ends when the hub is closed."""
-        events = self.inner.watch(after)
-        while True:
-            try:
-                yield run(events.__anext__())  # type: ignore[arg-type]  # an async generator's step is a coroutine
-            except StopAsyncIteration:
-                return
+        return _each(self.inner.watch(after))
+
+    def read_artifact(self, artifact_id: str) -> Iterator[bytes]:
+        """The bytes of an artifact, a chunk at a time.
+
+        Raises:
+            ArbeitError: ARTIFACT_NOT_FOUND; STORE_UNAVAILABLE instead of the last chunk, where they are damaged.
+        """
+        return _each(self.inner.read_artifact(artifact_id))
 
 
 class _Heart:
@@ -361,14 +398,16 @@ class Hub:
         policies: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
         plugins: Iterable[object] = (),
+        secrets: Mapping[str, SecretProvider] | None = None,
     ) -> None:
-        self._arguments = (url, clock, key, policies, plugins)
+        self._arguments = (url, clock, key, policies, plugins, secrets)
         self.actor = actor
 
     def __enter__(self) -> Self:
         """Open the store."""
-        url, clock, key, policies, plugins = self._arguments
-        self._session = BlockingSession(wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins))
+        url, clock, key, policies, plugins, secrets = self._arguments
+        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
+        self._session = BlockingSession(wiring)
         self._heart = _Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
         return self
@@ -416,6 +455,7 @@ def open(
     policies: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
     plugins: Iterable[object] = (),
+    secrets: Mapping[str, SecretProvider] | None = None,
 ) -> Hub:
     """Open Arbeit for synchronous callers; use it with `with`. See `arbeit.open`."""
-    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins)
+    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins, secrets=secrets)

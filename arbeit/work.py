@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from attrs import evolve
+
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import (
+    Artifact,
     ContextEntry,
     EntryType,
     FileLink,
@@ -22,7 +25,9 @@ from arbeit.core.model import (
     SessionLink,
     Task,
 )
+from arbeit.secret_providers import Secret
 from arbeit.session import Held, Session
+from arbeit.transfer import NOTHING, Source, media_type_of
 
 if TYPE_CHECKING:
     from anyio import CancelScope
@@ -147,7 +152,7 @@ class Work(Held):
 
     # -- writes of the holder --------------------------------------------------------------------------
 
-    async def _send(self, command: c.Command) -> Reply:
+    def _refuse_ended(self) -> None:
         if self.ended:
             raise ArbeitError(
                 Code.LEASE_LOST,
@@ -155,6 +160,9 @@ class Work(Held):
                 suggestions=("Claim the next task.",),
                 data={"task_id": self.task.id},
             )
+
+    async def _send(self, command: c.Command) -> Reply:
+        self._refuse_ended()
         reply = await self._session.execute(self._project, command)
         self.task = reply.task or self.task
         self.notices = reply.warnings
@@ -215,6 +223,46 @@ class Work(Held):
         """Tick lines of the checklist off."""
         command = c.CompleteProgress(actor=self.agent, task_id=self.task.id, token=self.token, item_ids=item_ids)
         return (await self._send(command)).items
+
+    async def attach(
+        self, name: str, data: Source, *, media_type: str | None = None, idempotency_key: str | None = None
+    ) -> Artifact:
+        """Leave bytes as a result: themselves, a path, a file opened in binary mode, or chunks of them.
+
+        They are stored first and recorded then, if the lease still holds. The media type is guessed from the name
+        where None is given.
+
+        Raises:
+            ArbeitError: LEASE_LOST, and then nothing is attached; LIMIT_EXCEEDED beyond 5 GiB; INVALID_INPUT for what
+                is no source of bytes, or cannot be read.
+        """
+        self._refuse_ended()
+        command = c.AttachArtifact(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            name=name,
+            media_type=media_type if media_type is not None else media_type_of(name),
+            size=0,
+            sha256=NOTHING,
+            idempotency_key=idempotency_key,
+        )
+        blob = await self._session.store_blob(data)
+        reply = await self._send(evolve(command, size=blob.size, sha256=blob.sha256))
+        assert reply.artifact is not None  # noqa: S101 - what its command always fills
+        return reply.artifact
+
+    async def secret(self, name: str) -> Secret:
+        """The value of a secret of the project, in a wrapper that only `reveal` opens; the log says who asked.
+
+        Raises:
+            ArbeitError: LEASE_LOST; ENTRY_NOT_FOUND where no secret has the name; STORE_UNAVAILABLE where it is not
+                found, NOT_INITIALIZED where this process does not know its provider.
+        """
+        command = c.UseSecret(actor=self.agent, task_id=self.task.id, token=self.token, name=name)
+        reference = (await self._send(command)).secret
+        assert reference is not None  # noqa: S101 - what its command always fills
+        return await self._session.resolve_secret(reference.provider, reference.path)
 
     async def report_usage(
         self,

@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
+from os import PathLike
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
 from anyio import CancelScope, CapacityLimiter, Event, get_cancelled_exc_class, to_thread
 from anyio.abc import TaskGroup
 
-from arbeit import audit
-from arbeit.audit import Verification
+from arbeit import audit, transfer
+from arbeit.audit import Snapshot, Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Changes, Explanation, Lease, Project, Reply
+from arbeit.core.model import Artifact, Changes, Explanation, Lease, Project, Reply, SecretRef
 from arbeit.core.model import Event as Recorded
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
 from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
-from arbeit.ports import Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
+from arbeit.ports import Blob, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
+from arbeit.secret_providers import Secret
 from arbeit.session import Held
+from arbeit.stats import Stats
+from arbeit.transfer import Source
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
@@ -70,6 +75,7 @@ class Engine:
         self._writers = CapacityLimiter(1)
         self._readers = CapacityLimiter(4)
         self._notifiers = CapacityLimiter(1)
+        self._movers = CapacityLimiter(4)
         await self._stack.__aenter__()
         self._group: TaskGroup = await self._stack.enter_async_context(anyio.create_task_group())
         self._background_scope = CancelScope()
@@ -93,6 +99,7 @@ class Engine:
         finally:
             with CancelScope(shield=True):
                 await self._in_thread(self._store.close, self._writers)
+                self.kernel.blobs.close()
             if self.kernel.telemetry is not None:
                 self.kernel.telemetry.close()
 
@@ -158,14 +165,15 @@ class Engine:
         if self.kernel.telemetry is not None:
             pending.call = self.kernel.telemetry.call(project, pending.command)
             pending.command = pending.call.command
-        refused = self.kernel.refuse(pending.command)
-        try:
-            if refused is None:
+        admitted = self.kernel.admit(project, pending.command)
+        if not isinstance(admitted, ArbeitError):
+            pending.command = admitted
+            try:
                 self._enqueue(project, pending)
-        except ArbeitError as error:
-            refused = error
-        if refused is not None:
-            self._finish(project, pending, refused)
+            except ArbeitError as error:
+                admitted = error
+        if isinstance(admitted, ArbeitError):
+            self._finish(project, pending, admitted)
 
     def _enqueue(self, project: str, pending: Pending) -> None:
         if self._closing:
@@ -480,7 +488,10 @@ class Engine:
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""
         scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.overview, project, scope)
+        found = await self._read(self._store.overview, project, scope)
+        if found is not None:
+            self.kernel.seen(found.project, found.head.position, actor)
+        return found
 
     async def projects(self) -> list[Project]:
         """Every project."""
@@ -495,6 +506,51 @@ class Engine:
         """Why the last grant of a task was made, from the log alone."""
         self.kernel.require_everything(project, actor)
         return await self._read(self.kernel.explain_past, project, task_id)
+
+    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
+        """What a project's runs amount to in a window of time."""
+        return await self._read(self.kernel.stats, project, since, until, top, actor)
+
+    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
+        """The whole project as it was, from the log alone."""
+        self.kernel.require_everything(project, actor)
+        return await self._read(partial(audit.replay, position=position, at=at), self._store, project)
+
+    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
+        """An artifact that an actor may see."""
+        scope = self.kernel.scope(project, actor)
+        return await self._read(self._store.artifact, project, artifact_id, scope)
+
+    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+        self.kernel.require_everything(project, actor)
+        return await self._read(self._store.secrets, project)
+
+    # -- blobs and secrets -----------------------------------------------------------------------------
+
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        """Run what may block, beside the store's own reads."""
+        if self._closing:
+            raise closed()
+        return await to_thread.run_sync(function, *args, limiter=self._movers)
+
+    async def resolve_secret(self, provider: str, path: str) -> Secret:
+        """The secret at a path of a provider."""
+        return await self._beside(self.kernel.secret, provider, path)
+
+    async def store_blob(self, source: Source) -> Blob:
+        """Store the bytes that a source gives."""
+        if self._closing:
+            raise closed()
+        return await transfer.put(self.kernel.blobs, source, self._beside)
+
+    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
+        """Stored bytes, a chunk at a time."""
+        return transfer.get(self.kernel.blobs, sha256, self._beside)
+
+    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
+        """Write stored bytes into a file of this machine."""
+        await transfer.save(self.read_blob(sha256), path, self._beside)
 
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Changes, Event, Project
+from arbeit.core.model import Artifact, Changes, Event, Project, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.ports import Due, Job, LocalStore, OutcomeUnknown, Overview, Page, Parts, Query
 
@@ -65,6 +65,14 @@ class FaultyStore:
     def overview(self, project: str, scope: Scope) -> Overview | None:
         """Pass on."""
         return self._store.overview(project, scope)
+
+    def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
+        """Pass on."""
+        return self._store.artifact(project, artifact_id, scope)
+
+    def secrets(self, project: str) -> list[SecretRef]:
+        """Pass on."""
+        return self._store.secrets(project)
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Pass on."""

@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any
 
 from arbeit.backends.memory.tables import Tables
-from arbeit.core.model import Changes, Event, Project, Task
+from arbeit.core.model import Artifact, Changes, Event, Project, SecretRef, Task
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, exists
@@ -108,6 +108,21 @@ class MemoryStore:
                 tuple(sorted(leases, key=lambda lease: lease.id)),
                 dict(sorted(Counter(task.status for task in tasks).items())),
             )
+
+    def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
+        """An artifact, if its task is there and in scope."""
+        with self._lock:
+            tables = self._projects.get(project)
+            found = tables.artifacts.get(artifact_id) if tables is not None else None
+            if tables is None or found is None or not exists(tables.tasks[found.task_id], scope):
+                return None
+            return found
+
+    def secrets(self, project: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+        with self._lock:
+            tables = self._projects.get(project)
+            return sorted(tables.secrets.values(), key=lambda one: one.name) if tables is not None else []
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Every entity, for comparison with a fold."""

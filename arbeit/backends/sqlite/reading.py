@@ -9,7 +9,7 @@ from typing import Any
 
 from arbeit.backends.sqlite.codec import CODECS, KEYS
 from arbeit.core.limits import GRAPH_EDGES
-from arbeit.core.model import Event, Head, Receipt, Task
+from arbeit.core.model import Artifact, Event, Head, Receipt, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import builder, change
 from arbeit.core.view import KINDS, Reads, Rows
@@ -213,6 +213,12 @@ class Reader:
             tuple(self.entities("lease", "live_leases", project, visible)),
             dict(self.raw("statuses", project, visible)),
         )
+
+    def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
+        """An artifact, if its task is there and in scope."""
+        found: list[Artifact] = self.entities("artifact", "artifacts", project, _array([artifact_id]))
+        tasks = self.entities("task", "tasks", project, _array(one.task_id for one in found))
+        return found[0] if found and tasks and exists(tasks[0], scope) else None
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Every entity of a project by kind and key."""

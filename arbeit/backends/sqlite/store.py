@@ -21,7 +21,7 @@ from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Changes, Event, Project
+from arbeit.core.model import Artifact, Changes, Event, Project, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
@@ -306,6 +306,16 @@ class SQLiteStore:
         """A project at a glance, as far as it is in scope."""
         with self._reading() as reader:
             return reader.overview(project, scope)
+
+    def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
+        """An artifact, if its task is there and in scope."""
+        with self._reading() as reader:
+            return reader.artifact(project, artifact_id, scope)
+
+    def secrets(self, project: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+        with self._reading() as reader:
+            return sorted(reader.entities("secret", "all_secrets", project), key=lambda one: one.name)
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Every entity of a project, in one snapshot."""
