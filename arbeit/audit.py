@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import frozen
 
+from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.events import RecordErased
-from arbeit.core.model import ZERO_HASH, Event, Head, Lease
+from arbeit.core.model import ZERO_HASH, Event, Head, Lease, Project, Task
 from arbeit.core.policy import EVERYTHING
 from arbeit.core.record import change
 from arbeit.core.view import View
@@ -90,6 +91,76 @@ def verify(store: LocalStore, project: str) -> Verification:
     row = _first_difference(view, stored) or _differing_head(view, head)
     problem = f"{row} is not what the log gives" if row is not None else None
     return Verification(ok=row is None, events=position, rows=count, head_hash=prev_hash, row=row, problem=problem)
+
+
+@frozen
+class Snapshot:
+    """A project as it was right after one of its events: every row by kind and key, as the log gives it.
+
+    Texts that were erased since are erased here too. `heartbeat_at` and `expires_at` of leases are those of their
+    grants: renewals have no history.
+    """
+
+    project: Project | None
+    head: Head
+    rows: Mapping[str, Mapping[Any, Any]]
+
+    @property
+    def position(self) -> int:
+        """The position of the last event in it; 0 before the first."""
+        return self.head.position
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that were there, in the order of creation."""
+        return tuple(task for task in self.rows["task"].values() if task.deleted_at is None)
+
+    def task(self, task_id: str) -> Task | None:
+        """A task as it was, if it was there."""
+        found: Task | None = self.rows["task"].get(task_id)
+        return found if found is not None and found.deleted_at is None else None
+
+
+def replay(store: LocalStore, project: str, *, position: int | None = None, at: int | None = None) -> Snapshot:
+    """Fold the log up to a position, or up to a moment (microseconds since 1970; what happened then is in it).
+
+    Raises:
+        ArbeitError: INVALID_INPUT for a position beyond the log, or for both or neither of the two.
+    """
+    wanted = _wanted(_head(store, project), position, at)
+    view = View(project, whole=True)
+    for event in log(store, project, wanted):
+        if at is not None and event.at > at:
+            break
+        apply(view, event)
+    return Snapshot(view.project, view.head, {kind: dict(table) for kind, table in tables(view).items()})
+
+
+def _head(store: LocalStore, project: str) -> Head:
+    overview = store.overview(project, EVERYTHING)
+    if overview is None:
+        raise project_not_found(project)
+    return overview.head
+
+
+def _wanted(head: Head, position: int | None, at: int | None) -> int:
+    if (position is None) == (at is None):
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            "replay takes a position or a moment",
+            suggestions=(f"For the last event: position={head.position}.",),
+            data={"field": "position"},
+        )
+    if position is None:
+        return head.position
+    if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position <= head.position:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"position must be 0 to {head.position}, where the log ends",
+            suggestions=("Read the log with project.history() to find positions.",),
+            data={"field": "position", "limit": head.position},
+        )
+    return position
 
 
 def erasures(events: Iterable[Event]) -> dict[int, str]:

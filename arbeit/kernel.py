@@ -24,6 +24,7 @@ from arbeit.core.redacting import redacted
 from arbeit.core.view import View
 from arbeit.plugins import NOTICES
 from arbeit.ports import Query, SecretProvider
+from arbeit.queries import RunQuery
 from arbeit.secret_providers import Secret
 from arbeit.stats import Stats, gather
 from arbeit.wire import WIRE, fact_of, read_reply
@@ -238,7 +239,8 @@ class Kernel:
 
     def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
         """What a project's runs amount to in a window of time, as far as an actor may see them."""
-        return gather(self.store, project, self.scope(project, actor), since, until, self.clock.now(), top)
+        query = RunQuery(project, since=since, until=until, scope=self.scope(project, actor))
+        return gather(self.store, query, self.clock.now(), top)
 
     def explain_past(self, project: str, task_id: str) -> Explanation:
         """Fold the log up to a task's last claim, and explain the pick that was made there."""

@@ -111,3 +111,13 @@ class ArbeitError(Exception):
 def _rebuild(*state: Any) -> ArbeitError:  # noqa: ANN401 - what __reduce__ packed
     code, message, suggestions, retryable, data = state
     return ArbeitError(code, message, suggestions=suggestions, retryable=retryable, data=data)
+
+
+def project_not_found(project: str) -> ArbeitError:
+    """The error of a read in a project that does not exist."""
+    return ArbeitError(
+        Code.PROJECT_NOT_FOUND,
+        f"there is no project {project}",
+        suggestions=("Create it first: hub.project(key, create=True).",),
+        data={"project": project},
+    )

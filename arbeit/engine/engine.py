@@ -10,8 +10,8 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
-from os import PathLike
 from functools import partial
+from os import PathLike
 from typing import Any, Self, TypeVar
 
 import anyio
