@@ -8,7 +8,7 @@ from typing import Any
 from pluggy import HookimplMarker, HookspecMarker
 
 from arbeit.core.model import Event
-from arbeit.ports import Clock, Embedder, EventSink, LocalStore
+from arbeit.ports import Clock, Embedder, EventSink, LocalStore, SecretProvider
 
 hookspec = HookspecMarker("arbeit")
 hookimpl = HookimplMarker("arbeit")
@@ -17,7 +17,7 @@ BackendFactory = Callable[[str, Clock], LocalStore]
 PolicyFactory = Callable[..., Any]
 SinkFactory = Callable[[str], EventSink]
 EmbedderFactory = Callable[[], Embedder]
-SecretProviderFactory = Callable[[], Any]
+SecretProviderFactory = Callable[[], SecretProvider]
 
 
 @hookspec

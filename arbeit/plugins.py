@@ -65,7 +65,8 @@ class Plugins:
 
     def secret_providers(self) -> Mapping[str, SecretProviderFactory]:
         """What makes each provider of secrets, by name."""
-        return {name: self._guarded(*self._only(name, claims)) for name, claims in self._all("arbeit_secret_providers")}
+        # One whose name is disputed raises when it is made: the others are of use all the same.
+        return {name: self._late(name, claims) for name, claims in self._all("arbeit_secret_providers")}
 
     def policy(self, kind: str, name: str) -> Callable[[Mapping[str, Any]], Any] | None:
         """What makes a policy from its parameters, refusing bad ones."""
@@ -131,6 +132,12 @@ class Plugins:
         if not callable(factory):
             raise _broken(plugin, f"has a {type(factory).__name__} instead of a factory for {name}")
         return plugin, factory
+
+    def _late(self, name: str, claims: list[tuple[str, Any]]) -> Callable[[], Any]:
+        def make() -> Any:  # noqa: ANN401 - the factory's own
+            return self._guarded(*self._only(name, claims))()
+
+        return make
 
     @staticmethod
     def _guarded(plugin: str, factory: Callable[..., Any]) -> Callable[..., Any]:

@@ -113,7 +113,8 @@ class Recorder:
         for event in changes.events:
             count = _COUNT.get(event.type)
             if count is not None:
-                count(self, event, _of_task(project, tasks.get(event.task_id or "")), tasks.get(event.task_id or ""))
+                task = tasks.get(event.task_id or "")
+                count(self, event, _of_task(project, task), task)
         for lease in _rows(changes, "lease"):
             # A lease ends once, and is not written again afterwards.
             if lease.ended_at is not None:
@@ -137,7 +138,7 @@ class Recorder:
             self._measure("arbeit.claim.wait", max(0, event.at - task.ready_at) / SECOND, of_task)
 
     def _ended(self, event: Event, of_task: Attributes, task: Task | None) -> None:
-        outcome = event.type.removeprefix("task_")
+        outcome = "cancelled" if event.type == "task_cancelled" else "completed"
         self._add(f"arbeit.task.{outcome}", 1, of_task)
         if task is not None and task.started_at is not None:
             seconds = (event.at - task.started_at) / SECOND
@@ -174,6 +175,7 @@ _COUNT: Mapping[str, Callable[[Recorder, Event, Attributes, Task | None], None]]
     "task_imported": Recorder._created,  # noqa: SLF001
     "task_claimed": Recorder._claimed,  # noqa: SLF001
     "task_completed": Recorder._ended,  # noqa: SLF001
+    "review_approved": Recorder._ended,  # noqa: SLF001
     "task_cancelled": Recorder._ended,  # noqa: SLF001
     "task_failed": Recorder._failed,  # noqa: SLF001
     "task_reclaimed": Recorder._failed,  # noqa: SLF001

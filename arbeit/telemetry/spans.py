@@ -18,6 +18,7 @@ from arbeit.core.view import View
 from arbeit.telemetry.metrics import Recorder
 
 TRANSACTION, RUN = "arbeit.transaction", "arbeit.run"
+_BEGINNINGS = frozenset({"task_claimed", "task_handed_over"})
 _MOST_RUNS = 10_000
 """Runs whose end may be waited for; the oldest are given up: somebody else has ended them."""
 
@@ -103,7 +104,7 @@ class Telemetry:
     def committed(self, project: str, changes: Changes, view: View) -> None:
         """Count what a committed batch says, and begin and end the spans of its runs."""
         self._recorder.committed(project, changes, view.schedule.queues)
-        callers = {event.run_id: event.traceparent for event in changes.events if event.type == "task_claimed"}
+        callers = {event.task_id: event.traceparent for event in changes.events if event.type in _BEGINNINGS}
         runs: dict[str, Run] = {run.id: run for run in _rows(changes, "run")}
         for lease in _rows(changes, "lease"):
             # In this order: a batch may end one tenure of a task and begin the next.
@@ -111,7 +112,7 @@ class Telemetry:
                 self._run_ended(project, lease)
         for lease in changes.new.get("lease", ()):
             if lease.ended_at is None and lease.run_id in runs:
-                self._run_began(project, runs[lease.run_id], view.tasks.get(lease.task_id), callers.get(lease.run_id))
+                self._run_began(project, runs[lease.run_id], view.tasks.get(lease.task_id), callers.get(lease.task_id))
 
     # -- runs ------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve
 
 from arbeit.backends.memory import MemoryStore
+from arbeit.blobs import FileBlobs
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes
 from arbeit.core.policy import EVERYTHING
@@ -30,6 +31,7 @@ class JsonStore(MemoryStore):
     def __init__(self, path: Path, clock: Clock) -> None:
         super().__init__(clock)
         self._path = path
+        self.blobs = FileBlobs(path.with_name(f"{path.name}.artifacts"))
         self._key = os.urandom(32)
         # A file of its own: the journal itself may be replaced.
         self._guard = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)

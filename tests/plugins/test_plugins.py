@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import arbeit
+from arbeit import commands as c
 from arbeit import sync
 from arbeit.backends.memory import MemoryStore
 from arbeit.core.errors import ArbeitError, Code
@@ -301,6 +302,21 @@ def test_sinks_embedders_and_secrets_are_looked_up_by_name(install: Install) -> 
     assert plugins.sink("kafka") is None
 
 
+def test_a_disputed_provider_of_secrets_does_not_hide_the_others(install: Install) -> None:
+    class Secrets:
+        def __init__(self, *names: str) -> None:
+            self._names = names
+
+        @hookimpl
+        def arbeit_secret_providers(self) -> Mapping[str, Any]:
+            return {name: lambda: "made" for name in self._names}
+
+    install(one=lambda: Secrets("vault", "mine"), other=lambda: Secrets("vault"))
+    found: Mapping[str, Callable[[], object]] = Plugins().secret_providers()
+    assert found["mine"]() == "made"
+    assert refused(found["vault"]).data["plugin"] == ["one", "other"]
+
+
 # -- broken ones -----------------------------------------------------------------------------------------
 
 
@@ -369,6 +385,18 @@ def test_an_escalation_is_told_once_by_who_committed_it(tmp_path: Path, install:
         other.project("demo").create_task("U")
     assert here.heard == [("demo", "task_escalated")]
     assert there.heard == []
+
+
+def test_a_preemption_that_is_asked_for_is_told(install: Install) -> None:
+    install()
+    hears = Hears()
+    with sync.open("memory://", plugins=[hears], actor="root") as hub:
+        project = hub.project("demo", create=True)
+        project.register_agent("root", persona="supervisor")
+        task = project.create_task("T")
+        assert project.claim("ada") is not None
+        project.execute(c.PreemptTask(actor="root", task_id=task.id, reason="a fire"))
+    assert hears.heard == [("demo", "preempt_requested")]
 
 
 def test_a_commit_whose_reply_was_lost_is_told_once(install: Install) -> None:

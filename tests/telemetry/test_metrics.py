@@ -10,7 +10,7 @@ from attrs import frozen
 
 import arbeit
 from arbeit import commands as c
-from arbeit import events, sync
+from arbeit import sync
 from arbeit.telemetry import metrics
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import WiredHub, WiredSyncHub
@@ -181,15 +181,42 @@ def test_queues_are_observed_as_last_seen_until_the_hub_closes(recorded: Recorde
     assert recorded.metrics().get("arbeit.queue.ready", []) == []
 
 
-@pytest.mark.skipif("usage_reported" not in events.FACTS, reason="no usage yet")
+def test_a_reviewed_task_is_completed_by_its_approval(recorded: Recorded) -> None:
+    clock = VirtualClock()
+    with WiredSyncHub(in_memory(clock)[1]) as hub:
+        project = hub.project("demo", create=True)
+        project.create_task("T", review=True)
+        work = project.claim("ada")
+        assert work is not None
+        clock.tick(60)
+        work.complete("done", evidence=["e"])
+        assert "arbeit.task.completed" not in recorded.metrics()
+        clock.tick(30)
+        review = project.claim("rev", capabilities=["review"])
+        assert review is not None
+        clock.tick(10)
+        project.execute(c.ApproveTask(actor="rev", task_id=review.task.id, token=review.token))
+    assert recorded.metrics()["arbeit.task.completed"] == [(NORMAL, 1)]
+    assert recorded.metrics()["arbeit.task.duration"] == [(NORMAL | {"arbeit.outcome": "completed"}, (1, 100.0))]
+    assert recorded.metrics()["arbeit.claim.wait"] == [(NORMAL, (2, 30.0))]
+
+
+def test_bytes_of_artifacts_are_counted(team: Team) -> None:
+    team.project.create_task("T")
+    work = team.claim()
+    command = c.AttachArtifact(
+        actor="ada", task_id=work.task.id, token=work.token, name="report.txt", size=41, sha256="a" * 64
+    )
+    team.project.execute(command)
+    assert team.points("arbeit.artifact.size") == [(DEMO, 41)]
+
+
 def test_tokens_and_cost_are_counted_as_reported(team: Team) -> None:
     team.project.create_task("T")
     work = team.claim()
     usage = {"model": "m-1", "tokens_in": 1000, "tokens_out": 50, "cost": 2_500_000, "searches": 3}
     for _ in range(2):
-        team.project.execute(
-            c.ReportUsage(actor="ada", task_id=work.task.id, token=work.token, usage=usage)  # type: ignore[attr-defined,unused-ignore]
-        )
+        team.project.execute(c.ReportUsage(actor="ada", task_id=work.task.id, token=work.token, usage=usage))
     said = DEMO | {"arbeit.model": "m-1"}
     assert {str(at["arbeit.token.type"]): value for at, value in team.points("arbeit.usage.tokens")} == {
         "input": 2000,

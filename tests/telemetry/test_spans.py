@@ -216,6 +216,26 @@ async def test_what_follows_in_the_same_transaction_is_a_run_of_its_own(opened: 
     assert parent(second) == ids(recorded.span("task.complete"))
 
 
+async def test_a_handoff_ends_one_run_and_begins_the_next(opened: Open, recorded: Recorded) -> None:
+    async with opened() as hub_:
+        project = await hub_.project("demo", create=True)
+        await project.register_agent("bob")
+        await project.create_task("T")
+        work = await project.claim("ada")
+        assert work is not None
+        await project.execute(
+            c.HandoffTask(actor="ada", task_id=work.task.id, token=work.token, to_agent="bob", note="yours")
+        )
+        taken = await project.claim("bob")
+        assert taken is not None
+        await taken.complete("done", evidence=["e"])
+    first, second = recorded.spans("arbeit.run")
+    assert said(first)["arbeit.result"] != said(second)["arbeit.result"] == "completed"
+    assert (said(first)["arbeit.agent"], said(second)["arbeit.agent"]) == ("ada", "bob")
+    assert parent(second) == ids(recorded.span("task.handoff"))
+    assert links(first) == links(second) == [ids(recorded.span("task.create"))]
+
+
 @pytest.mark.parametrize(("how", "result"), [("fail", "failed"), ("expire", "expired"), ("close", "unknown")])
 async def test_a_run_ends_with_its_result(opened: Open, recorded: Recorded, how: str, result: str) -> None:
     clock = VirtualClock()
