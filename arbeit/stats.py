@@ -84,7 +84,7 @@ class QueueDepth:
 
 @frozen
 class Stats:
-    """A project between two moments (microseconds since 1970): runs that ended, began or went on in it.
+    """A project after `since` and up to `until` (microseconds since 1970): runs that ended, began or went on then.
 
     results: runs that ended, by result. finished: tasks completed. throughput: those in an hour. success: the share
     of ended runs that did what they were for, of those that did or did not (None: none ended either way).
@@ -130,7 +130,8 @@ def gather(store: LocalStore, query: RunQuery, now: int, top: int) -> Stats:
     overview = store.overview(query.project, query.scope)
     if overview is None:
         raise project_not_found(query.project)
-    query = evolve(query, since=since, until=until, deleted=True, limit=_PAGE)
+    # A store leaves out what began at `until` itself, and a window here has it.
+    query = evolve(query, since=since, until=until + 1, deleted=True, limit=_PAGE)
     runs: list[Run] = []
     while True:
         page = store.runs(query)
@@ -142,8 +143,9 @@ def gather(store: LocalStore, query: RunQuery, now: int, top: int) -> Stats:
 
 def measure(runs: Sequence[Run], overview: Overview, since: int, until: int, *, top: int = _TOP) -> Stats:
     """Sum up the runs that touch a window; a run still under way counts as busy up to `until`."""
-    ended = [run for run in runs if run.ended_at is not None and since <= run.ended_at < until]
-    begun = [run for run in runs if since <= run.started_at < until]
+    runs = [run for run in runs if run.started_at <= until and (run.ended_at is None or run.ended_at > since)]
+    ended = [run for run in runs if run.ended_at is not None and run.ended_at <= until]
+    begun = [run for run in runs if run.started_at > since]
     results: Counter[str] = Counter(run.result for run in ended if run.result is not None)
     finished = sum(results[result] for result in FINISHED)
     worked, broken = (sum(results[result] for result in kind) for kind in (WORKED, BROKEN))
@@ -183,7 +185,7 @@ def _by(name: str, runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def _agent(agent_id: str, runs: Sequence[Run], since: int, until: int) -> AgentStats:
-    ended = [run.result for run in runs if run.ended_at is not None and since <= run.ended_at < until]
+    ended = [run.result for run in runs if run.ended_at is not None and run.ended_at <= until]
     spans = ((max(run.started_at, since), min(until if run.ended_at is None else run.ended_at, until)) for run in runs)
     busy = sum(max(0, end - start) for start, end in spans)
     return AgentStats(
