@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def connect() -> Telemetry | None:
-    """What records, if the application has imported OpenTelemetry by now; else None."""
+    """What records, if the application has imported OpenTelemetry and set a provider by now; else None."""
     if "opentelemetry" not in sys.modules:
         return None
     try:
-        from arbeit.telemetry.spans import Telemetry  # noqa: PLC0415 - it imports OpenTelemetry
+        from arbeit.telemetry.spans import Telemetry, provided  # noqa: PLC0415 - it imports OpenTelemetry
     except ImportError:
         # The namespace is shared: other packages of OpenTelemetry's may be there without its API.
         return None
-    return Telemetry()
+    return Telemetry() if provided() else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import evolve
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags
 
@@ -21,6 +21,13 @@ TRANSACTION, RUN = "arbeit.transaction", "arbeit.run"
 _BEGINNINGS = frozenset({"task_claimed", "task_handed_over"})
 _MOST_RUNS = 10_000
 """Runs whose end may be waited for; the oldest are given up: somebody else has ended them."""
+
+
+def provided() -> bool:
+    """Whether anybody records spans or metrics: the API's own providers keep nothing."""
+    providers = (trace.get_tracer_provider(), metrics.get_meter_provider())
+    own = ("opentelemetry.trace", "opentelemetry.metrics")
+    return not all(type(provider).__module__.startswith(own) for provider in providers)
 
 
 class Telemetry:
