@@ -56,7 +56,7 @@ _ROWS: Mapping[type, tuple[str, ...]] = {
     Task: _TASK_TEXTS,
     ContextEntry: ("content", "metadata", "evidence"),
     ProgressItem: ("content",),
-    Artifact: ("name",),
+    Artifact: ("name", "uri"),
     Run: ("note",),
 }
 _NOTED = (*(kind for kind, names in _FACTS_OF_ENTRY.items() if "note" in names), e.TaskBlocked, e.TaskCancelled)
@@ -88,7 +88,7 @@ def blank_fact(fact: e.Fact, kind: str, record_id: str) -> e.Fact:
         items = tuple((key, ERASED if key == record_id else content) for key, content in fact.items)
         return evolve(fact, items=items)
     if kind == "artifact" and isinstance(fact, e.ArtifactAttached) and fact.artifact_id == record_id:
-        return evolve(fact, name=ERASED)
+        return evolve(fact, name=ERASED, uri=ERASED)
     if kind == "entry" and isinstance(fact, e.TaskImported) and fact.outcome_id == record_id:
         return evolve(fact, outcome=nothing(fact.outcome))
     names = _FACTS_OF_ENTRY.get(type(fact), ()) if kind == "entry" else ()

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from os import PathLike
 
 from arbeit.core import commands as c
+from arbeit.core.erasing import ERASED
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text
 from arbeit.core.model import Artifact, SecretRef
@@ -34,7 +35,7 @@ class Artifacts(Base):
         Raises:
             ArbeitError: ARTIFACT_NOT_FOUND; STORE_UNAVAILABLE instead of the last chunk, where they are damaged.
         """
-        found = await self.artifact(artifact_id)
+        found = await self._present(artifact_id)
         async for chunk in self._session.read_blob(found.sha256):
             yield chunk
 
@@ -45,9 +46,20 @@ class Artifacts(Base):
             ArbeitError: ARTIFACT_NOT_FOUND; STORE_UNAVAILABLE where the bytes are damaged; INVALID_INPUT where the
                 file cannot be written.
         """
-        found = await self.artifact(artifact_id)
+        found = await self._present(artifact_id)
         await self._session.save_blob(found.sha256, path)
         return found
+
+    async def _present(self, artifact_id: str) -> Artifact:
+        found = await self.artifact(artifact_id)
+        if found.uri != ERASED:
+            return found
+        raise ArbeitError(
+            Code.ARTIFACT_NOT_FOUND,
+            f"artifact {artifact_id} was erased",
+            suggestions=("The log says by whom and why: project.history(task_id=...).",),
+            data={"artifact_id": artifact_id},
+        )
 
     async def set_secret(self, name: str, provider: str, path: str, *, idempotency_key: str | None = None) -> SecretRef:
         """Name a secret by its provider (env, file, or one given to `open`) and its path there; never its value."""

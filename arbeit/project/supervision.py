@@ -98,6 +98,8 @@ class Supervision(Base):
     ) -> int:
         """Remove the text of one record for good; how many events lost text. An item needs its `task_id`.
 
+        Of an artifact the bytes go too, unless another artifact has the same ones.
+
         What is left says so: "[erased]". The log still verifies, for it keeps the digests of what it had.
         """
         command = c.EraseRecord(
@@ -108,7 +110,10 @@ class Supervision(Base):
             reason=reason,
             idempotency_key=idempotency_key,
         )
-        return (await self.execute(command)).count
+        reply = await self.execute(command)
+        if reply.artifact is not None:
+            await self._session.forget_blob(reply.artifact.sha256)
+        return reply.count
 
     async def _task(self, command: c.Command) -> Task:
         return one((await self.execute(command)).task)  # type: ignore[no-any-return]  # see one

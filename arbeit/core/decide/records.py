@@ -163,7 +163,7 @@ def erase_record(view: View, command: c.EraseRecord, env: Env) -> Steps:
         raise RuntimeError(msg)
     events, runs = yield from _rewrite(view, env, command)
     if not events:
-        return Reply(task=view.task(task_id))
+        return Reply(task=view.task(task_id), artifact=view.artifacts.get(command.record_id))
     yield RecordErased(
         task_id=task_id,
         kind=command.kind,
