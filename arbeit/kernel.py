@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve
 
@@ -23,12 +23,13 @@ from arbeit.core.policy import EVERYTHING, Policies, Scope
 from arbeit.core.redacting import redacted
 from arbeit.core.view import View
 from arbeit.plugins import NOTICES
-from arbeit.ports import Query, SecretProvider
-from arbeit.queries import RunQuery
+from arbeit.ports import SecretProvider
+from arbeit.queries import DecisionQuery, Query, RunQuery, Search
 from arbeit.secret_providers import Secret
 from arbeit.stats import Stats, gather
 from arbeit.wire import WIRE, fact_of, read_reply
 
+Q = TypeVar("Q", Query, RunQuery, DecisionQuery, Search)
 _VIEWS = 256
 _PROJECTS = 10_000
 _SWEEP_EVERY = 1 * SECOND
@@ -237,6 +238,11 @@ class Kernel:
             raise found
         return Secret(found)
 
+    def forget_blob(self, sha256: str) -> None:
+        """Delete the bytes of an artifact that was erased, unless another artifact stands for the same ones."""
+        if not self.store.uses_blob(sha256):
+            self.blobs.delete(sha256)
+
     def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
         """What a project's runs amount to in a window of time, as far as an actor may see them."""
         query = RunQuery(project, since=since, until=until, scope=self.scope(project, actor))
@@ -300,6 +306,6 @@ def closed() -> ArbeitError:
     )
 
 
-def scoped(query: Query, scope: Scope) -> Query:
+def scoped(query: Q, scope: Scope) -> Q:
     """The same query, within a scope."""
     return evolve(query, scope=scope)

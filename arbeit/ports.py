@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import (
-    Agent,
     Artifact,
     Changes,
     ContextEntry,
     Event,
     Head,
-    Lease,
-    ProgressItem,
     Project,
-    Queue,
-    Relationship,
     Run,
     SecretRef,
-    Task,
 )
-from arbeit.core.policy import EVERYTHING, Scope
+from arbeit.core.policy import Scope
 from arbeit.core.view import Reads, Rows
+from arbeit.queries import (
+    PARTS,
+    DecisionQuery,
+    Hit,
+    Overview,
+    Page,
+    Parts,
+    Query,
+    RunQuery,
+    Search,
+    Slice,
+    exists,
+)
+
+# What callers of a store ask and get is declared in `queries`, and known by this module's name too.
+__all__ = ["PARTS", "Overview", "Page", "Parts", "Query", "exists"]
+
+LookupKind = Literal["entry", "run", "artifact", "secret", "agent"]
 
 LIVE_LEASES = 1_000
 """How many live leases a store brings for `Reads.urgent`, those acquired first."""
@@ -62,90 +74,6 @@ class Due:
 
     project: str
     at: int
-
-
-@frozen
-class Query:
-    """A search for tasks in one project, by common filters; None leaves a filter out.
-
-    `after` is the cursor of the page before. Tasks come in the order of their creation. `parent_id` "" asks for roots.
-    """
-
-    project: str
-    status: tuple[str, ...] | None = None
-    claim_status: str | None = None
-    queue: str | None = None
-    parent_id: str | None = None
-    assignee: str | None = None
-    priority: str | None = None
-    label: str | None = None
-    limit: int = 50
-    after: str | None = None
-    scope: Scope = EVERYTHING
-
-
-@frozen
-class Page:
-    """One page of tasks, and the cursor of the next (None: this was the last)."""
-
-    tasks: tuple[Task, ...]
-    cursor: str | None = None
-
-
-PARTS = ("relationships", "context", "progress", "children", "blocked_by", "blocking", "lease", "runs")
-
-
-@frozen
-class Parts:
-    """A fetched task with the parts that were asked for; a part that was not asked for is None."""
-
-    task: Task
-    relationships: tuple[Relationship, ...] | None = None
-    context: tuple[ContextEntry, ...] | None = None
-    progress: tuple[ProgressItem, ...] | None = None
-    children: tuple[Task, ...] | None = None
-    blocked_by: tuple[Task, ...] | None = None
-    blocking: tuple[Task, ...] | None = None
-    lease: Lease | None = None
-    runs: tuple[Run, ...] | None = None
-
-
-def exists(task: Task, scope: Scope) -> bool:
-    """Whether a task is there for those who read: in scope, and not deleted."""
-    return task.deleted_at is None and scope.sees(task.queue)
-
-
-def relations(
-    task: Task, edges: Sequence[Relationship], visible: Mapping[str, Task], include: Collection[str]
-) -> dict[str, Any]:
-    """The parts of a task that its edges make, among the tasks that its reader may see."""
-    seen = [edge for edge in edges if edge.from_task_id in visible and edge.to_task_id in visible]
-
-    def ends(kind: str, mine: str, other: str) -> tuple[Task, ...]:
-        found = (edge for edge in seen if edge.type == kind and getattr(edge, mine) == task.id)
-        return tuple(visible[getattr(edge, other)] for edge in found)
-
-    made = {
-        "relationships": tuple(seen),
-        "children": ends("parent_of", "from_task_id", "to_task_id"),
-        "blocked_by": ends("blocks", "to_task_id", "from_task_id"),
-        "blocking": ends("blocks", "from_task_id", "to_task_id"),
-    }
-    return {name: part for name, part in made.items() if name in include}
-
-
-@frozen
-class Overview:
-    """A project and the small tables around its tasks."""
-
-    project: Project
-    head: Head
-    queues: tuple[Queue, ...]
-    agents: tuple[Agent, ...]
-    leases: tuple[Lease, ...]
-    """The live ones."""
-    statuses: Mapping[str, int]
-    """How many tasks are in each status."""
 
 
 class OutcomeUnknown(ArbeitError):  # noqa: N818 - it says what happened; ArbeitError says that it is one
@@ -237,6 +165,9 @@ class Inspection(Protocol):
     def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
         """An artifact, if its task is there and in scope."""
 
+    def uses_blob(self, sha256: str) -> bool:
+        """Whether an artifact of any project still stands for these bytes."""
+
     def secrets(self, project: str) -> list[SecretRef]:
         """Every reference to a secret, by name."""
 
@@ -247,7 +178,30 @@ class Inspection(Protocol):
         """A number that changes when another process has committed; constant where there is none."""
 
 
-class LocalStore(BlockingStore, Inspection, Protocol):
+class Library(Protocol):
+    """Reads beside `BlockingStore` that look things up, across tasks."""
+
+    def search(self, query: Search) -> list[Hit]:
+        """The best of the newest matches, best first; the same on every store.
+
+        Raises:
+            ArbeitError: INVALID_INPUT for a text that says nothing to look for.
+        """
+
+    def runs(self, query: RunQuery) -> Slice[Run]:
+        """One page of runs, newest first."""
+
+    def decisions(self, query: DecisionQuery) -> Slice[ContextEntry]:
+        """One page of decisions, newest first."""
+
+    def recent(self, project: str, limit: int, scope: Scope) -> list[Event]:
+        """The last events in scope, newest first."""
+
+    def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], scope: Scope) -> list[Any]:
+        """Entities of a kind by id (secrets by name), in the order asked for, those that exist and are in scope."""
+
+
+class LocalStore(BlockingStore, Inspection, Library, Protocol):
     """What the engine drives."""
 
 

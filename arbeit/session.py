@@ -10,9 +10,10 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Sequence
 from os import PathLike
 from threading import Condition, Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from arbeit import audit, transfer
+from arbeit.asking import Answers, Asking
 from arbeit.audit import Snapshot, Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
@@ -25,6 +26,7 @@ from arbeit.secret_providers import Secret
 from arbeit.stats import Stats
 from arbeit.transfer import Source
 
+T = TypeVar("T")
 LOST = frozenset({Code.LEASE_LOST, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND})
 """Answers to a renewal after which there is nothing left to renew."""
 
@@ -39,7 +41,7 @@ class Held(Protocol):
         """The lease is somebody else's now."""
 
 
-class Session(Protocol):
+class Session(Answers, Protocol):
     """The one way to a project: commands in, replies out, and reads."""
 
     async def execute(self, project: str, command: c.Command) -> Reply:
@@ -99,6 +101,9 @@ class Session(Protocol):
     async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
         """Write stored bytes into a file of this machine."""
 
+    async def forget_blob(self, sha256: str) -> None:
+        """Delete the bytes of an artifact that was erased."""
+
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""
 
@@ -109,7 +114,7 @@ class Session(Protocol):
         """Stop renewing."""
 
 
-class BlockingSession:
+class BlockingSession(Asking):
     """Drives a store in the caller's thread, one transaction at a time.
 
     Its coroutines never suspend: `coroutine.send(None)` runs each to its end.
@@ -275,6 +280,10 @@ class BlockingSession:
 
     # -- reads -----------------------------------------------------------------------------------------
 
+    async def _read(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        self._refuse_closed()
+        return function(*args)
+
     async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
         """Tasks by id, with the parts asked for."""
         self._refuse_closed()
@@ -379,6 +388,11 @@ class BlockingSession:
     async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
         """Write stored bytes into a file of this machine."""
         await transfer.save(self.read_blob(sha256), path, self._here)
+
+    async def forget_blob(self, sha256: str) -> None:
+        """Delete the bytes of an artifact that was erased."""
+        self._refuse_closed()
+        self.kernel.forget_blob(sha256)
 
     # -- leases ----------------------------------------------------------------------------------------
 

@@ -243,6 +243,13 @@ class Project:
     get = _project_verb(AsyncProject.get)
     find = _project_verb(AsyncProject.find)
     history = _project_verb(AsyncProject.history)
+    search = _project_verb(AsyncProject.search)
+    runs = _project_verb(AsyncProject.runs)
+    run = _project_verb(AsyncProject.run)
+    entry = _project_verb(AsyncProject.entry)
+    agent = _project_verb(AsyncProject.agent)
+    agents = _project_verb(AsyncProject.agents)
+    query = _project_verb(AsyncProject.query)
     verify = _project_verb(AsyncProject.verify)
     stats = _project_verb(AsyncProject.stats)
     replay = _project_verb(AsyncProject.replay)
@@ -301,9 +308,11 @@ class Project:
         )
         return [Work(work) for work in works]
 
-    def watch(self, after: int = 0) -> Iterator[Event]:
+    def watch(
+        self, after: int = 0, *, task_id: str | None = None, types: Iterable[str] | None = None
+    ) -> Iterator[Event]:
         """Every event beyond a position, in order; then each as it is committed. Ends when the hub is closed."""
-        return _each(self.inner.watch(after))
+        return _each(self.inner.watch(after, task_id=task_id, types=types))
 
     def read_artifact(self, artifact_id: str) -> Iterator[bytes]:
         """The bytes of an artifact, a chunk at a time.

@@ -19,6 +19,7 @@ from anyio import CancelScope, CapacityLimiter, Event, get_cancelled_exc_class, 
 from anyio.abc import TaskGroup
 
 from arbeit import audit, transfer
+from arbeit.asking import Asking
 from arbeit.audit import Snapshot, Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
@@ -46,7 +47,7 @@ TICK = 0.5
 _HOUSEKEEPING_TICKS = 120
 
 
-class Engine:
+class Engine(Asking):
     """The asynchronous session. Everything it starts ends inside its `async with`."""
 
     def __init__(self, wiring: Wiring, *, background: bool = True) -> None:
@@ -551,6 +552,10 @@ class Engine:
     async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
         """Write stored bytes into a file of this machine."""
         await transfer.save(self.read_blob(sha256), path, self._beside)
+
+    async def forget_blob(self, sha256: str) -> None:
+        """Delete the bytes of an artifact that was erased."""
+        await self._read(self.kernel.forget_blob, sha256)
 
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""

@@ -3,40 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import evolve
 
 from arbeit.core.decide.base import missing
-from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.errors import ArbeitError, Code, project_not_found
+from arbeit.core.events import FACTS
 from arbeit.core.limits import MAX_INTEGER, check_text, refuse
 from arbeit.core.model import (
+    ENTRY_TYPES,
     STATUSES,
+    Agent,
     ClaimStatus,
+    ContextEntry,
+    EntryType,
     Event,
     Priority,
+    Run,
     Status,
 )
-from arbeit.ports import PARTS, Overview, Page, Parts, Query
+from arbeit.project.base import Base, When, moment
+from arbeit.queries import (
+    HIT_KINDS,
+    PARTS,
+    SORTS,
+    Hit,
+    HitKind,
+    Overview,
+    Page,
+    Parts,
+    Query,
+    RunQuery,
+    Search,
+    Slice,
+    Sort,
+    place,
+)
 
 if TYPE_CHECKING:
     from arbeit.audit import Verification
-
-
-from arbeit.kernel import project_not_found
-from arbeit.project.base import Base
+    from arbeit.ports import LookupKind
 
 _PAGE = 200
 _MOST_EVENTS = 10_000
+MOST_ROWS = 1_000
+"""Rows that one page has at most."""
+DEEPEST = 16
+MOST_BELOW = 1_000
+"""Descendants that one call brings at most."""
+Include = Collection[str] | Literal["all"]
 
 
-def _check(**texts: str | None) -> None:
+def check(**texts: str | None) -> None:
     """Refuse what no store can hold before one is asked for it."""
     for name, text in texts.items():
         if text is not None:
             check_text(name, text)
 
 
+def check_limit(limit: int, most: int = MOST_ROWS) -> None:
+    """Refuse a page that is none, or a table."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
+        raise ArbeitError(Code.INVALID_INPUT, f"limit must be 1 to {most}", data={"field": "limit"})
+
+
+def some_of(
+    field: str, value: str | Iterable[str] | None, known: Iterable[str], code: Code = Code.INVALID_INPUT
+) -> tuple[str, ...] | None:
+    """One or several of the names that there are."""
+    wanted = (value,) if isinstance(value, str) else None if value is None else tuple(value)
+    there = tuple(known)
+    unknown = sorted(set(wanted or ()) - set(there))
+    if unknown:
+        raise ArbeitError(
+            code,
+            f"there is no {field} {', '.join(map(str, unknown))}",
+            suggestions=(f"There are: {', '.join(there)}.",),
+            data={"field": field},
+        )
+    return wanted
+
+
 class Reading(Base):
-    """Get, find, history, watch, verify."""
+    """Get, find, search, look up, history, watch, verify."""
 
     async def overview(self) -> Overview:
         """The project, its head, queues, agents, live leases and task counts by status."""
@@ -45,22 +95,44 @@ class Reading(Base):
             raise project_not_found(self.key)
         return found
 
-    async def get(self, task_id: str, *, include: Collection[str] | Literal["all"] = ()) -> Parts:
-        """A task, with any of `arbeit.PARTS` (or "all") beside it. Raises TASK_NOT_FOUND."""
-        wanted = PARTS if include == "all" else tuple(include)
-        unknown = sorted(set(wanted) - set(PARTS))
-        if unknown:
-            raise ArbeitError(
-                Code.INVALID_INPUT,
-                f"a task has no part {', '.join(unknown)}",
-                suggestions=(f"Parts: {', '.join(PARTS)}, or all.",),
-                data={"field": "include"},
-            )
-        _check(task_id=task_id)
-        found = await self._session.fetch(self.key, [task_id], wanted, self.actor)
+    # -- tasks -----------------------------------------------------------------------------------------
+
+    async def get(self, task_id: str, *, include: Include = (), depth: int = 0) -> Parts:
+        """A task, with any of `arbeit.PARTS` (or "all") beside it. Raises TASK_NOT_FOUND.
+
+        With a depth, `below` has its children with the same parts, and so on down; at most 1,000 of them, and `cut`
+        says where there were more.
+        """
+        wanted = _parts(include)
+        check(task_id=task_id)
+        if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= DEEPEST:
+            refuse("depth", f"must be 0 to {DEEPEST}")
+        fetched = wanted if depth == 0 else (*wanted, "children")
+        found = await self._session.fetch(self.key, [task_id], fetched, self.actor)
         if not found:
             raise ArbeitError.of(missing(task_id))
-        return found[0]
+        return found[0] if depth == 0 else await self._with_descendants(found[0], fetched, wanted, depth)
+
+    async def _with_descendants(
+        self, root: Parts, fetched: Collection[str], wanted: Collection[str], depth: int
+    ) -> Parts:
+        fetched_parts = {root.task.id: root}
+        level, cut = [root], False
+        for _ in range(depth):
+            names = [child.id for parts in level for child in parts.children or () if child.id not in fetched_parts]
+            room = MOST_BELOW + 1 - len(fetched_parts)
+            cut = cut or len(names) > room
+            if not names or not room:
+                break
+            level = await self._session.fetch(self.key, names[:room], fetched, self.actor)
+            fetched_parts |= {parts.task.id: parts for parts in level}
+        below: dict[str, Parts] = {}
+        # The last fetched are the deepest, so that children are whole before their parent is.
+        for name, parts in reversed(fetched_parts.items()):
+            children = tuple(below[child.id] for child in parts.children or () if child.id in below)
+            shown = parts if "children" in wanted else evolve(parts, children=None)
+            below[name] = evolve(shown, below=children, included=frozenset(wanted))
+        return evolve(below[root.task.id], cut=cut)
 
     async def find(
         self,
@@ -72,23 +144,34 @@ class Reading(Base):
         assignee: str | None = None,
         priority: Priority | None = None,
         label: str | None = None,
+        created_by: str | None = None,
+        requires: Iterable[str] | None = None,
+        due_before: When | None = None,
+        updated_before: When | None = None,
+        updated_after: When | None = None,
+        blocked: bool | None = None,
+        blocking: bool | None = None,
+        escalated: bool | None = None,
+        root: bool | None = None,
+        file: str | None = None,
+        sort: Sort = "created",
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """One page of tasks in order of creation; `parent_id=""` asks for roots, `cursor` for the next page."""
-        statuses = (status,) if isinstance(status, str) else None if status is None else tuple(status)
-        unknown = sorted(set(statuses or ()) - set(STATUSES))
-        if unknown:
-            raise ArbeitError(
-                Code.INVALID_STATUS,
-                f"there is no status {', '.join(unknown)}",
-                suggestions=(f"Statuses: {', '.join(STATUSES)}.",),
-            )
-        if not 1 <= limit <= 1_000:  # noqa: PLR2004 - a page, not a table
-            raise ArbeitError(Code.INVALID_INPUT, "limit must be 1 to 1000", data={"field": "limit"})
-        if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):  # noqa: PLR2004
-            raise ArbeitError(Code.INVALID_INPUT, "this is no cursor of ours", data={"field": "cursor"})
-        _check(queue=queue, parent_id=parent_id, assignee=assignee, label=label)
+        """One page of tasks; `cursor` is that of the page before, by the same sort.
+
+        parent_id "" asks for roots, and so does `root`. requires: those that require all of these. blocked: whether
+        it was set aside or unfinished tasks block it. blocking: whether unfinished tasks wait for it. escalated:
+        whether it waits for a supervisor. file: those that this path is linked to. Sorts: created, -created, updated
+        (newest first), priority, due, ready (what claims may take now).
+        """
+        statuses = some_of("status", status, STATUSES, Code.INVALID_STATUS)
+        some_of("sort", sort, SORTS)
+        check_limit(limit)
+        place(sort, cursor)
+        needs = (requires,) if isinstance(requires, str) else None if requires is None else tuple(requires)
+        check(queue=queue, parent_id=parent_id, assignee=assignee, label=label, created_by=created_by, file=file)
+        check(claim_status=claim_status, priority=priority, **{f"requires {name}": name for name in needs or ()})
         query = Query(
             self.key,
             statuses,
@@ -100,8 +183,105 @@ class Reading(Base):
             label,
             limit,
             cursor,
+            created_by=created_by,
+            requires=needs,
+            due_before=moment(due_before),
+            updated_before=moment(updated_before),
+            updated_after=moment(updated_after),
+            blocked=blocked,
+            blocking=blocking,
+            escalated=escalated,
+            root=root,
+            file=file,
+            sort=sort,
         )
         return await self._session.find(query, self.actor)
+
+    # -- words -----------------------------------------------------------------------------------------
+
+    async def search(
+        self,
+        text: str,
+        *,
+        kinds: HitKind | Iterable[HitKind] = ("task", "entry"),
+        types: EntryType | Iterable[EntryType] | None = None,
+        status: Status | Iterable[Status] | None = None,
+        task_id: str | None = None,
+        superseded: bool = False,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Tasks and context entries that say these words, the best first; of common words, among the newest.
+
+        All words must occur; "a phrase", begin*, this or that, -without. `types` narrows entries, `status` the tasks
+        they are of.
+        """
+        from arbeit.core.searching import parse  # noqa: PLC0415 - most programs never search
+
+        parse(text)
+        check_limit(limit, 100)
+        check(task_id=task_id)
+        query = Search(
+            self.key,
+            text,
+            some_of("kind", kinds, HIT_KINDS) or (),
+            some_of("type", types, ENTRY_TYPES, Code.INVALID_TYPE),
+            some_of("status", status, STATUSES, Code.INVALID_STATUS),
+            task_id,
+            superseded,
+            limit,
+        )
+        return await self._session.search(query, self.actor)
+
+    # -- by id -----------------------------------------------------------------------------------------
+
+    async def runs(
+        self,
+        *,
+        task_id: str | None = None,
+        agent: str | None = None,
+        since: When | None = None,
+        until: When | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Slice[Run]:
+        """One page of runs, newest first; `since` and `until` bound the time in which they ran."""
+        check_limit(limit)
+        check(task_id=task_id, agent=agent)
+        place("runs", cursor)
+        query = RunQuery(self.key, task_id, agent, moment(since), moment(until), limit=limit, after=cursor)
+        return await self._session.runs(query, self.actor)
+
+    async def run(self, run_id: str) -> Run:
+        """A run by id. Raises RUN_NOT_FOUND."""
+        found: Run = await self._one("run", run_id, Code.RUN_NOT_FOUND, "Runs are listed by project.runs(...).")
+        return found
+
+    async def entry(self, entry_id: str) -> ContextEntry:
+        """A context entry by id. Raises ENTRY_NOT_FOUND."""
+        hint = 'Entries are listed by project.get(task_id, include=["context_all"]).'
+        found: ContextEntry = await self._one("entry", entry_id, Code.ENTRY_NOT_FOUND, hint)
+        return found
+
+    async def agent(self, agent_id: str) -> Agent:
+        """An agent by id, and when it was last seen. Raises AGENT_NOT_FOUND."""
+        check(agent_id=agent_id)
+        for known in await self.agents():
+            if known.id == agent_id:
+                return known
+        raise _nothing("agent", agent_id, Code.AGENT_NOT_FOUND, "Agents are listed by project.agents().")
+
+    async def agents(self) -> tuple[Agent, ...]:
+        """Every agent, by id, and when each was last seen."""
+        return (await self.overview()).agents
+
+    async def _one(self, kind: LookupKind, key: str, code: Code, hint: str) -> Any:  # noqa: ANN401 - one of any kind
+        check_text(f"{kind}_id", key)
+        found = await self._session.lookup(self.key, kind, [key], self.actor)
+        if not found:
+            raise _nothing(kind, key, code, hint)
+        return found[0]
+
+    # -- the log ---------------------------------------------------------------------------------------
 
     async def history(self, *, task_id: str | None = None, after: int = 0, limit: int = _PAGE) -> list[Event]:
         """Recorded events beyond a position, of the project or of one task, oldest first."""
@@ -109,14 +289,40 @@ class Reading(Base):
             refuse("after", f"must be a position, 0 to {MAX_INTEGER}")
         if not 1 <= limit <= _MOST_EVENTS:
             refuse("limit", f"must be 1 to {_MOST_EVENTS}")
-        _check(task_id=task_id)
+        check(task_id=task_id)
         return await self._session.history(self.key, after, limit, self.actor, task_id)
 
-    def watch(self, after: int = 0) -> AsyncIterator[Event]:
-        """Every event beyond a position, in order, without gaps; then each as it is committed."""
-        return self._session.watch(self.key, after, self.actor)
+    async def watch(
+        self, after: int = 0, *, task_id: str | None = None, types: Iterable[str] | None = None
+    ) -> AsyncIterator[Event]:
+        """Every event beyond a position, in order, without gaps; then each as it is committed.
+
+        `task_id` and `types` (tags of facts, such as task_completed) leave the others out.
+        """
+        check(task_id=task_id)
+        wanted = some_of("type", types, sorted(FACTS), Code.INVALID_TYPE)
+        async for event in self._session.watch(self.key, after, self.actor):
+            if (task_id is None or event.task_id == task_id) and (wanted is None or event.type in wanted):
+                yield event
 
     async def verify(self) -> Verification:
         """Check the hash chain, and that folding the events gives the stored rows; names the first fault."""
         await self.overview()
         return await self._session.verify(self.key, self.actor)
+
+
+def _parts(include: Include) -> tuple[str, ...]:
+    wanted = PARTS if include == "all" else tuple(include)
+    unknown = sorted(set(wanted) - set(PARTS))
+    if unknown:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"a task has no part {', '.join(unknown)}",
+            suggestions=(f"Parts: {', '.join(PARTS)}, or all.",),
+            data={"field": "include"},
+        )
+    return wanted
+
+
+def _nothing(kind: str, key: str, code: Code, hint: str) -> ArbeitError:
+    return ArbeitError(code, f"there is no {kind} {key} in this project", suggestions=(hint,), data={f"{kind}_id": key})

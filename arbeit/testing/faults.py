@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Artifact, Changes, Event, Project, SecretRef
+from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Project, Run, SecretRef
 from arbeit.core.policy import Scope
-from arbeit.ports import Due, Job, LocalStore, OutcomeUnknown, Overview, Page, Parts, Query
+from arbeit.ports import Due, Job, LocalStore, LookupKind, OutcomeUnknown
+from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
 
 Fault = Literal["fail", "lose_reply", "lose_commit"]
 """fail: an error, nothing is committed. lose_reply: committed, then the answer is lost. lose_commit: the answer
@@ -66,6 +67,10 @@ class FaultyStore:
         """Pass on."""
         return self._store.overview(project, scope)
 
+    def uses_blob(self, sha256: str) -> bool:
+        """Pass on."""
+        return self._store.uses_blob(sha256)
+
     def artifact(self, project: str, artifact_id: str, scope: Scope) -> Artifact | None:
         """Pass on."""
         return self._store.artifact(project, artifact_id, scope)
@@ -73,6 +78,26 @@ class FaultyStore:
     def secrets(self, project: str) -> list[SecretRef]:
         """Pass on."""
         return self._store.secrets(project)
+
+    def search(self, query: Search) -> list[Hit]:
+        """Pass on."""
+        return self._store.search(query)
+
+    def runs(self, query: RunQuery) -> Slice[Run]:
+        """Pass on."""
+        return self._store.runs(query)
+
+    def decisions(self, query: DecisionQuery) -> Slice[ContextEntry]:
+        """Pass on."""
+        return self._store.decisions(query)
+
+    def recent(self, project: str, limit: int, scope: Scope) -> list[Event]:
+        """Pass on."""
+        return self._store.recent(project, limit, scope)
+
+    def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], scope: Scope) -> list[Any]:
+        """Pass on."""
+        return self._store.lookup(project, kind, keys, scope)
 
     def rows(self, project: str) -> dict[str, dict[Any, Any]]:
         """Pass on."""

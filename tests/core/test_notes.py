@@ -9,7 +9,7 @@ from tests.core.harness import Team, make
 
 
 def context(team: Team, task_id: str) -> tuple[ContextEntry, ...]:
-    found = team.project.get(task_id, include=("context",)).context
+    found = team.project.get(task_id, include=("context_all",)).context_all
     assert found is not None
     return found
 

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import islice
 from threading import RLock
 from typing import Any
 
+from arbeit.backends.memory import finding
 from arbeit.backends.memory.tables import Tables
-from arbeit.core.model import Artifact, Changes, Event, Project, SecretRef, Task
+from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
-from arbeit.ports import Capabilities, Clock, Due, Job, Overview, Page, Parts, Query, exists
+from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind
+from arbeit.queries import (
+    DecisionQuery,
+    Hit,
+    Overview,
+    Page,
+    Parts,
+    Query,
+    RunQuery,
+    Search,
+    Slice,
+    assemble,
+    exists,
+)
 
 
 class MemoryStore:
@@ -48,22 +63,43 @@ class MemoryStore:
         with self._lock:
             tables = self._projects.get(project) or Tables()
             tasks = (tables.tasks.get(task_id) for task_id in task_ids)
-            return [tables.parts(task, include, scope) for task in tasks if task is not None and exists(task, scope)]
+            return [
+                assemble(tables, task, include, scope) for task in tasks if task is not None and exists(task, scope)
+            ]
 
     def find(self, query: Query) -> Page:
-        """Walk the tasks in order of creation."""
+        """One page of the tasks that match."""
         with self._lock:
-            tables = self._projects.get(query.project) or Tables()
-            start = int(query.after) if query.after is not None else 0
-            found: list[tuple[int, Task]] = []
-            for number in range(start, len(tables.order)):
-                task = tables.tasks[tables.order[number]]
-                if exists(task, query.scope) and _matches(query, task):
-                    found.append((number, task))
-                    if len(found) > query.limit:
-                        break
-        page = tuple(task for _, task in found[: query.limit])
-        return Page(page, str(found[query.limit - 1][0] + 1) if len(found) > query.limit else None)
+            return finding.find(self._projects.get(query.project) or Tables(), query)
+
+    def search(self, query: Search) -> list[Hit]:
+        """The best of the newest matches."""
+        with self._lock:
+            return finding.search(self._projects.get(query.project) or Tables(), query)
+
+    def runs(self, query: RunQuery) -> Slice[Run]:
+        """One page of runs, newest first."""
+        with self._lock:
+            return finding.runs(self._projects.get(query.project) or Tables(), query)
+
+    def decisions(self, query: DecisionQuery) -> Slice[ContextEntry]:
+        """One page of decisions, newest first."""
+        with self._lock:
+            return finding.decisions(self._projects.get(query.project) or Tables(), query)
+
+    def recent(self, project: str, limit: int, scope: Scope) -> list[Event]:
+        """Walk the log backwards."""
+        with self._lock:
+            tables = self._projects.get(project) or Tables()
+            visible = (event for event in reversed(tables.events) if tables.shows(event, scope))
+            return list(islice(visible, limit))
+
+    def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], scope: Scope) -> list[Any]:
+        """Entities by key, those whose task is there and in scope."""
+        with self._lock:
+            tables = self._projects.get(project) or Tables()
+            found = (tables.by_kind[kind].get(key) for key in keys)
+            return [one for one in found if one is not None and tables.there(kind, one, scope)]
 
     def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
         """Slice the log."""
@@ -71,8 +107,7 @@ class MemoryStore:
             tables = self._projects.get(project) or Tables()
             found: list[Event] = []
             for event in tables.events[after:] if task_id is None else tables.by_task(task_id, after):
-                task = tables.tasks.get(event.task_id) if event.task_id is not None else None
-                if scope.queues is None or (task is not None and scope.sees(task.queue)):
+                if tables.shows(event, scope):
                     found.append(event)
                     if len(found) == limit:
                         break
@@ -118,6 +153,12 @@ class MemoryStore:
                 return None
             return found
 
+    def uses_blob(self, sha256: str) -> bool:
+        """Whether an artifact of any project still stands for these bytes."""
+        with self._lock:
+            tables = self._projects.values()
+            return any(artifact.uri == f"sha256:{sha256}" for one in tables for artifact in one.artifacts.values())
+
     def secrets(self, project: str) -> list[SecretRef]:
         """Every reference to a secret, by name."""
         with self._lock:
@@ -140,19 +181,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-def _matches(query: Query, task: Task) -> bool:
-    wanted = (
-        (query.claim_status, task.claim_status),
-        (query.queue, task.queue),
-        (query.assignee, task.assignee),
-        (query.priority, task.priority),
-    )
-    if query.status is not None and task.status not in query.status:
-        return False
-    if query.parent_id is not None and (task.parent_id or "") != query.parent_id:
-        return False
-    if query.label is not None and query.label not in task.labels:
-        return False
-    return all(value is None or value == has for value, has in wanted)

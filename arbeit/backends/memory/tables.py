@@ -33,7 +33,8 @@ from arbeit.core.model import (
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
 from arbeit.core.view import Reads, Rows
-from arbeit.ports import LIVE_LEASES, Parts, RowRefused, exists, relations
+from arbeit.ports import LIVE_LEASES, RowRefused
+from arbeit.queries import exists
 
 _KEYS = {"queue": "name", "group": "key", "secret": "name"}
 _OF_TASKS = frozenset({"run", "entry", "item", "session", "file", "artifact"})
@@ -61,6 +62,8 @@ class Tables:
         self.receipts: dict[tuple[str, str, str], Receipt] = {}
         self.events: list[Event] = []
         self.order: list[str] = []
+        self.number: dict[str, int] = {}
+        """Where a task stands in that order, from 1."""
         self.by_kind: dict[str, dict[Any, Any]] = {
             "project": {},
             "queue": self.queues,
@@ -266,6 +269,7 @@ class Tables:
         if kind == "task":
             if old is None:
                 self.order.append(entity.id)
+                self.number[entity.id] = len(self.order)
             if entity.claim_status == "ready":
                 heapq.heappush(self._ready[entity.queue, entity.group], key_of(entity))
             elif entity.claim_status == "delayed":
@@ -290,6 +294,15 @@ class Tables:
         """The events of one task beyond a position."""
         return (self.events[position - 1] for position in self._positions.get(task_id, ()) if position > after)
 
+    def shows(self, event: Event, scope: Scope) -> bool:
+        """Whether an event is in scope; those of deleted tasks stay readable."""
+        task = self.tasks.get(event.task_id) if event.task_id is not None else None
+        return scope.queues is None or (task is not None and scope.sees(task.queue))
+
+    def there(self, kind: str, entity: Any, scope: Scope) -> bool:  # noqa: ANN401 - one entity of any kind
+        """Whether an entity's task, if it has one, is there and in scope."""
+        return kind not in _OF_TASKS or exists(self.tasks[entity.task_id], scope)
+
     def next_due(self) -> int | None:
         """The earliest deadline or delay of this project."""
         first = _first(self._deadlines, 1, self._is_deadline) + _first(self._delayed, 1, self._is_delayed)
@@ -303,19 +316,27 @@ class Tables:
         agents = sorted(self.agents.values(), key=lambda agent: agent.id)
         return tuple(change(agent, last_seen_at=seen.get(agent.id)) for agent in agents)
 
-    def parts(self, task: Task, include: Collection[str], scope: Scope) -> Parts:
-        """A task with what was asked for."""
-        edges = [self.relationships[key] for key in self._edges.get(task.id, ())]
-        names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
-        visible = {name: self.tasks[name] for name in names if exists(self.tasks[name], scope)}
-        made: dict[str, Any] = {
-            "context": lambda: tuple(self.entries[key] for key in self._of_task.get(("entry", task.id), ())),
-            "progress": lambda: tuple(self.items[key] for key in self._of_task.get(("item", task.id), ())),
-            "lease": lambda: self.leases[task.lease_id] if task.lease_id is not None else None,
-            "runs": lambda: tuple(self.runs[key] for key in self._of_task.get(("run", task.id), ())),
-        }
-        rows = {name: made[name]() for name in made if name in include}
-        return Parts(task, **rows, **relations(task, edges, visible, include))
+    # The source of a task's parts, see `queries.Source`.
+
+    def edges(self, task_id: str) -> list[Relationship]:
+        """The relationships that touch a task."""
+        return [self.relationships[key] for key in self._edges.get(task_id, ())]
+
+    def some_tasks(self, task_ids: Collection[str]) -> list[Task]:
+        """Tasks by id."""
+        return _known(self.tasks, task_ids)
+
+    def of_task(self, kind: str, task_id: str) -> list[Any]:
+        """The entities of a kind that belong to a task."""
+        return self._all_of(kind, (task_id,))
+
+    def lease(self, lease_id: str) -> Lease:
+        """A lease by id."""
+        return self.leases[lease_id]
+
+    def recent(self, task_id: str, limit: int) -> list[Event]:
+        """The last events of a task, oldest first."""
+        return [self.events[position - 1] for position in self._positions.get(task_id, [])[-limit:]]
 
 
 def _key(kind: str, entity: Any) -> Any:  # noqa: ANN401 - one entity of any kind

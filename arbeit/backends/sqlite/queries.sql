@@ -165,64 +165,35 @@ SELECT {event} FROM events WHERE project = ?1 AND position > ?2
         IN (SELECT value FROM json_each(?5))
 ORDER BY position LIMIT ?3
 
--- name: find
-SELECT seq, {task} FROM tasks
-WHERE project = :project AND seq > :after
-    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:claim_status IS NULL OR claim_status = :claim_status)
-    AND (:queue IS NULL OR queue = :queue)
-    AND (:parent_id IS NULL OR coalesce(parent_id, '') = :parent_id)
-    AND (:assignee IS NULL OR assignee = :assignee)
-    AND (:priority IS NULL OR priority = :priority)
-    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
-    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
-    AND deleted_at IS NULL
-ORDER BY seq LIMIT :limit
-
--- name: find_by_status
-SELECT seq, {task} FROM tasks INDEXED BY tasks_status
-WHERE project = :project AND status = :status AND seq > :after
-    AND (:claim_status IS NULL OR claim_status = :claim_status)
-    AND (:queue IS NULL OR queue = :queue)
-    AND (:parent_id IS NULL OR coalesce(parent_id, '') = :parent_id)
-    AND (:assignee IS NULL OR assignee = :assignee)
-    AND (:priority IS NULL OR priority = :priority)
-    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
-    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
-    AND deleted_at IS NULL
-ORDER BY seq LIMIT :limit
-
--- name: find_by_parent
-SELECT seq, {task} FROM tasks INDEXED BY tasks_parent
-WHERE project = :project AND parent_id = :parent_id AND seq > :after
-    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:claim_status IS NULL OR claim_status = :claim_status)
-    AND (:queue IS NULL OR queue = :queue)
-    AND (:assignee IS NULL OR assignee = :assignee)
-    AND (:priority IS NULL OR priority = :priority)
-    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
-    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
-    AND deleted_at IS NULL
-ORDER BY seq LIMIT :limit
-
--- name: find_by_assignee
-SELECT seq, {task} FROM tasks INDEXED BY tasks_assignee
-WHERE project = :project AND assignee = :assignee AND seq > :after
-    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
-    AND (:claim_status IS NULL OR claim_status = :claim_status)
-    AND (:queue IS NULL OR queue = :queue)
-    AND (:parent_id IS NULL OR coalesce(parent_id, '') = :parent_id)
-    AND (:priority IS NULL OR priority = :priority)
-    AND (:label IS NULL OR :label IN (SELECT value FROM json_each(tasks.labels)))
-    AND (:scope IS NULL OR queue IN (SELECT value FROM json_each(:scope)))
-    AND deleted_at IS NULL
-ORDER BY seq LIMIT :limit
-
 -- name: entries_of
 SELECT {entry} FROM entries WHERE project = ? AND task_id = ? ORDER BY seq
 
 -- name: runs_of
 SELECT {run} FROM runs WHERE project = ? AND task_id = ? ORDER BY seq
+
+-- name: artifacts_of
+SELECT {artifact} FROM artifacts WHERE project = ? AND task_id = ? ORDER BY seq
+
+-- name: last_events_of
+SELECT {event} FROM events WHERE project = ? AND task_id = ? ORDER BY position DESC LIMIT ?
+
+-- name: recent
+SELECT {event} FROM events WHERE project = ? ORDER BY position DESC LIMIT ?
+
+-- name: recent_in_scope
+SELECT {event} FROM events WHERE project = ?1
+    AND (SELECT queue FROM tasks WHERE tasks.project = ?1 AND tasks.id = events.task_id)
+        IN (SELECT value FROM json_each(?3))
+ORDER BY position DESC LIMIT ?2
+
+-- name: open_groups
+SELECT {group} FROM groups WHERE project = ? AND ready > 0
+
+-- name: triggers
+SELECT name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view')
+
+-- name: has_index
+SELECT 1 FROM sqlite_schema WHERE name = 'tasks_text'
 
 -- name: live_leases
 SELECT {lease} FROM leases WHERE project = ?1 AND ended_at IS NULL AND (?2 IS NULL OR
@@ -264,6 +235,9 @@ SELECT {session} FROM sessions WHERE project = ?
 
 -- name: all_files
 SELECT {file} FROM files WHERE project = ?
+
+-- name: uses_blob
+SELECT 1 FROM artifacts WHERE uri = ? LIMIT 1
 
 -- name: all_artifacts
 SELECT {artifact} FROM artifacts WHERE project = ?

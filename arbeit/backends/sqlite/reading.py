@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from arbeit.backends.sqlite.codec import CODECS, KEYS
 from arbeit.core.limits import GRAPH_EDGES
-from arbeit.core.model import Artifact, Event, Head, Receipt, Task
+from arbeit.core.model import Artifact, Event, Head, Lease, Receipt, Relationship, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import builder, change
 from arbeit.core.view import KINDS, Reads, Rows
-from arbeit.ports import LIVE_LEASES, Due, Overview, Page, Parts, Query, exists, relations
+from arbeit.ports import LIVE_LEASES, Due, LookupKind
+from arbeit.queries import Overview, Parts, assemble, exists
 
+_OF_MANY = frozenset({"item", "session", "file"})
+"""Kinds whose statement takes many tasks."""
 _event = builder(Event)
 _receipt = builder(Receipt)
 
@@ -38,6 +41,10 @@ class Reader:
     def raw(self, name: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows that a named query finds."""
         return self._connection.execute(self._sql[name], parameters).fetchall()
+
+    def select(self, sql: str, values: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement made for the occasion."""
+        return self._connection.execute(sql, values)
 
     # -- batches ---------------------------------------------------------------------------------------
 
@@ -132,55 +139,26 @@ class Reader:
 
     def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
         """Tasks in the order asked for, those that are in scope."""
-        found: dict[str, Task] = {
-            task.id: task for task in self.entities("task", "tasks", project, _array(task_ids)) if exists(task, scope)
-        }
-        return [self._parts(project, found[task_id], include, scope) for task_id in task_ids if task_id in found]
+        source = _Source(self, project)
+        found = {task.id: task for task in source.some_tasks(task_ids) if exists(task, scope)}
+        return [assemble(source, found[task_id], include, scope) for task_id in task_ids if task_id in found]
 
-    def _parts(self, project: str, task: Task, include: Collection[str], scope: Scope) -> Parts:
-        made: dict[str, Any] = {}
-        if not {"relationships", "children", "blocked_by", "blocking"}.isdisjoint(include):
-            edges = self.entities("relationship", "relationships_of", project, task.id)
-            names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
-            near = {one.id: one for one in self.entities("task", "tasks", project, _array(names))}
-            made = relations(task, edges, {name: one for name, one in near.items() if exists(one, scope)}, include)
-        if "context" in include:
-            made["context"] = tuple(self.entities("entry", "entries_of", project, task.id))
-        if "progress" in include:
-            made["progress"] = tuple(self.entities("item", "items_of", project, _array([task.id])))
-        if "runs" in include:
-            made["runs"] = tuple(self.entities("run", "runs_of", project, task.id))
-        if "lease" in include and task.lease_id is not None:
-            made["lease"] = self.entities("lease", "leases", project, _array([task.lease_id]))[0]
-        return Parts(task, **made)
+    def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], scope: Scope) -> list[Any]:
+        """Entities by key in the order asked for, those whose task is there and in scope."""
+        codec = CODECS[kind]
+        (key,) = KEYS.get(kind, ("id",))
+        found = {getattr(one, key): one for one in self.entities(kind, codec.table, project, _array(keys))}
+        if "task_id" in codec.columns:
+            tasks = self.entities("task", "tasks", project, _array({one.task_id for one in found.values()}))
+            there = {task.id for task in tasks if exists(task, scope)}
+            found = {name: one for name, one in found.items() if one.task_id in there}
+        return [found[name] for name in keys if name in found]
 
-    def find(self, query: Query) -> Page:
-        """One page, through the index of the most telling filter."""
-        parameters: dict[str, object] = {
-            "project": query.project,
-            "after": int(query.after) if query.after is not None else 0,
-            "statuses": _array(query.status) if query.status is not None else None,
-            "claim_status": query.claim_status,
-            "queue": query.queue,
-            "parent_id": query.parent_id,
-            "assignee": query.assignee,
-            "priority": query.priority,
-            "label": query.label,
-            "scope": _array(sorted(query.scope.queues)) if query.scope.queues is not None else None,
-            "limit": query.limit + 1,
-        }
-        name = "find"
-        if query.assignee is not None:
-            name = "find_by_assignee"
-        elif query.parent_id:
-            name = "find_by_parent"
-        elif query.status is not None and len(query.status) == 1:
-            name = "find_by_status"
-            parameters["status"] = query.status[0]
-        rows = self._connection.execute(self._sql[name], parameters).fetchall()
-        read = CODECS["task"].read
-        page = tuple(read(row[1:]) for row in rows[: query.limit])
-        return Page(page, str(rows[query.limit - 1][0]) if len(rows) > query.limit else None)
+    def recent_in(self, project: str, limit: int, scope: Scope) -> list[Event]:
+        """The last events in scope, newest first."""
+        if scope.queues is None:
+            return self.entities("event", "recent", project, limit)
+        return self.entities("event", "recent_in_scope", project, limit, _array(sorted(scope.queues)))
 
     def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None) -> list[Event]:
         """Events beyond a position."""
@@ -235,3 +213,33 @@ class Reader:
                 found = self.entities(kind, f"all_{CODECS[kind].table}", project)
                 kinds[kind] = {getattr(one, key): one for one in found}
         return kinds
+
+
+class _Source:
+    """A project's rows as a source of parts, see `queries.Source`."""
+
+    def __init__(self, reader: Reader, project: str) -> None:
+        self._reader = reader
+        self._project = project
+
+    def edges(self, task_id: str) -> list[Relationship]:
+        """The relationships that touch a task."""
+        return self._reader.entities("relationship", "relationships_of", self._project, task_id)
+
+    def some_tasks(self, task_ids: Collection[str]) -> list[Task]:
+        """Tasks by id."""
+        return self._reader.entities("task", "tasks", self._project, _array(task_ids))
+
+    def of_task(self, kind: str, task_id: str) -> list[Any]:
+        """The entities of a kind that belong to a task."""
+        named = _array([task_id]) if kind in _OF_MANY else task_id
+        return self._reader.entities(kind, f"{CODECS[kind].table}_of", self._project, named)
+
+    def lease(self, lease_id: str) -> Lease:
+        """A lease by id."""
+        found: Lease = self._reader.entities("lease", "leases", self._project, _array([lease_id]))[0]
+        return found
+
+    def recent(self, task_id: str, limit: int) -> list[Event]:
+        """The last events of a task, oldest first."""
+        return self._reader.entities("event", "last_events_of", self._project, task_id, limit)[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,3 +38,20 @@ def migrations() -> list[str]:
     """The migrations, in order; number n brings the schema from version n - 1 to n."""
     found = _sections("migrations.sql", "migration")
     return [found[str(number)] for number in range(1, len(found) + 1)]
+
+
+def search(name: str) -> list[str]:
+    """The statements of a step in the life of the full-text index: make, fill, or optimize."""
+    return split(_sections("search.sql", "search")[name])
+
+
+def split(script: str) -> list[str]:
+    """The statements of a script; executescript would commit in between."""
+    found: list[str] = []
+    text = ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            found.append(text)
+            text = ""
+    return found

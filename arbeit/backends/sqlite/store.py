@@ -10,33 +10,30 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition
 from typing import Any
 
-from arbeit.backends.sqlite import statements, upgrade
+from arbeit.backends.sqlite import finding, statements, upgrade
 from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
+from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Artifact, Changes, Event, Project, SecretRef
+from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
-from arbeit.ports import Capabilities, Clock, Due, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
+from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind, OutcomeUnknown
+from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
 
-_MAGIC = b"SQLite format 3\0"
-APPLICATION_ID = 0x41524254
-"""What marks a file as ours ("ARBT"), after SQLite's application_id pragma."""
 _CHECKPOINT_ROWS = 2_000
 """Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
 _SCRUB = "scrub"
 """The mark in the file that erased text may still lie in a free page or in the log; gone once it does not."""
 _SCRUB_MILLISECONDS = 500
 """How long to wait for readers before the log is emptied later."""
-_BUSY_MILLISECONDS = 10_000
-"""How long to wait for a program that writes to the file without our lock."""
 
 
 class SQLiteStore:
@@ -64,20 +61,23 @@ class SQLiteStore:
         self._watcher: sqlite3.Connection | None = None
         self._written = 0
         self._unclean = False
+        self.searches = False
+        """Whether there is a full-text index."""
         self._pid = os.getpid()
         self._open()
 
     def _open(self) -> None:
         path = self._path
-        with _mapped(path):
+        with mapped(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             refuse_network(path)
-            _refuse_foreign(path, len(statements.migrations()))
+            refuse_foreign(path, len(statements.migrations()))
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             try:
                 with self._lock:
                     self._writer = self._connect()
+                    self._reader = Reader(self._writer, self._sql)
                     try:
                         self._migrate()
                     except BaseException:
@@ -86,7 +86,6 @@ class SQLiteStore:
             except BaseException:
                 self._lock.close()
                 raise
-            self._reader = Reader(self._writer, self._sql)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -94,7 +93,7 @@ class SQLiteStore:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
-            timeout=_BUSY_MILLISECONDS / 1000,
+            timeout=BUSY_MILLISECONDS / 1000,
         )
         for pragma in (
             "journal_mode = WAL",
@@ -109,16 +108,39 @@ class SQLiteStore:
     def _migrate(self) -> None:
         wanted = statements.migrations()
         version = self._pragma("user_version")
-        if version == len(wanted):
-            self._scrub_if_marked()
-            return
+        self._refuse_strange_triggers()
+        indexed = bool(self._reader.raw("has_index")) if version else False
+        self.searches = self._has_fts5()
+        if indexed and not self.searches:
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                f"{self._path} has a full-text index, which this SQLite ({sqlite3.sqlite_version}) cannot keep",
+                suggestions=("Use a Python whose SQLite has FTS5, as those of python.org and of distributions have.",),
+            )
+        if version < len(wanted) or indexed != self.searches:
+            self._bring_up(version, wanted, indexed=indexed)
+        elif self._reader.raw("meta", _SCRUB):
+            self._scrub()
+
+    def _refuse_strange_triggers(self) -> None:
+        """Refuse code in the file that is not ours, as the writer's triggers may touch virtual tables."""
+        ours = {statement.strip().removesuffix(";") for statement in statements.search("make")}
+        strange = [name for name, sql in self._reader.raw("triggers") if sql not in ours]
+        if strange:
+            raise foreign(self._path, f"has a trigger or view that is not ours ({strange[0]})")
+        # Until 3.41 or so, SQLite takes its own full-text tables for unsafe in triggers. Readers stay as they are.
+        self._writer.execute("PRAGMA trusted_schema = ON")
+
+    def _bring_up(self, version: int, wanted: Sequence[str], *, indexed: bool) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             for number in range(version, len(wanted)):
-                for statement in _split(wanted[number]):
-                    self._writer.execute(statement)
+                self._run_all(statements.split(wanted[number]))
             if version == 1:
                 upgrade.fill_in(self._writer, self._sql)
+            if self.searches and not indexed:
+                self._run_all(statements.search("make"))
+                self._run_all(statements.search("fill") if version else ())
             self._writer.execute(self._sql["save_meta"], ("lease_key", secrets.token_hex(32)))
             self._writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._writer.execute(f"PRAGMA user_version = {len(wanted)}")
@@ -126,6 +148,14 @@ class SQLiteStore:
         except BaseException:
             self._writer.execute("ROLLBACK")
             raise
+
+    def _run_all(self, script: Iterable[str]) -> None:
+        for statement in script:
+            self._writer.execute(statement)
+
+    def _has_fts5(self) -> bool:
+        """Whether this SQLite can keep a full-text index; asked of the library itself."""
+        return bool(self._writer.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchall())
 
     def _pragma(self, name: str) -> int:
         return int(self._writer.execute(f"PRAGMA {name}").fetchone()[0])
@@ -139,7 +169,7 @@ class SQLiteStore:
     def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
         """Run the jobs in one SQLite transaction, a savepoint each, and commit them with one sync."""
         self._refuse_fork()
-        with _mapped(self._path), self._lock:
+        with mapped(self._path), self._lock:
             self._refuse_closed()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -175,23 +205,21 @@ class SQLiteStore:
                 raise OutcomeUnknown(msg) from error
             raise
 
-    def _scrub_if_marked(self) -> None:
-        if Reader(self._writer, self._sql).raw("meta", _SCRUB):
-            self._scrub()
-
     def _scrub(self) -> None:
         """Leave no byte of what was erased, neither in a free page nor in the log; what fails is tried again later."""
         self._unclean = True
         with suppress(sqlite3.OperationalError):
             self._writer.execute(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
             try:
+                # The index drops the words of what was erased only as it merges.
+                self._run_all(statements.search("optimize") if self.searches else ())
                 self._writer.execute("VACUUM")
                 # Readers of the state before hold the log back; the next transaction, or closing, tries again.
                 if not self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     self._writer.execute(self._sql["drop_meta"], (_SCRUB,))
                     self._unclean = False
             finally:
-                self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+                self._writer.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
 
     def _attempt(self, job: Job) -> Changes | Exception:
         self._writer.execute("SAVEPOINT job")
@@ -201,7 +229,7 @@ class SQLiteStore:
             if not self._writer.in_transaction:
                 raise
             self._writer.execute("ROLLBACK TO job")
-            result = _as_arbeit(error, self._path)
+            result = as_arbeit(error, self._path)
         self._writer.execute("RELEASE job")
         return result
 
@@ -259,7 +287,7 @@ class SQLiteStore:
             self._reading_now += 1
             connection = self._pool.pop() if self._pool else None
         try:
-            with _mapped(self._path):
+            with mapped(self._path):
                 connection = connection or self._connect()
                 connection.execute("BEGIN")
                 try:
@@ -285,7 +313,38 @@ class SQLiteStore:
     def find(self, query: Query) -> Page:
         """One page of the tasks that match."""
         with self._reading() as reader:
-            return reader.find(query)
+            return finding.find(reader, query)
+
+    def search(self, query: Search) -> list[Hit]:
+        """The best of the newest matches."""
+        if not self.searches:
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                f"this build of SQLite ({sqlite3.sqlite_version}) has no FTS5, so there is nothing to search with",
+                suggestions=("Use a Python whose SQLite has FTS5; the index is then made when the file is opened.",),
+            )
+        with self._reading() as reader:
+            return finding.search(reader, query)
+
+    def runs(self, query: RunQuery) -> Slice[Run]:
+        """One page of runs, newest first."""
+        with self._reading() as reader:
+            return finding.runs(reader, query)
+
+    def decisions(self, query: DecisionQuery) -> Slice[ContextEntry]:
+        """One page of decisions, newest first."""
+        with self._reading() as reader:
+            return finding.decisions(reader, query)
+
+    def recent(self, project: str, limit: int, scope: Scope) -> list[Event]:
+        """The last events in scope, newest first."""
+        with self._reading() as reader:
+            return reader.recent_in(project, limit, scope)
+
+    def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], scope: Scope) -> list[Any]:
+        """Entities by key, those whose task is there and in scope."""
+        with self._reading() as reader:
+            return reader.lookup(project, kind, keys, scope)
 
     def history(self, project: str, after: int, limit: int, scope: Scope, task_id: str | None = None) -> list[Event]:
         """Events beyond a position, in order."""
@@ -312,6 +371,11 @@ class SQLiteStore:
         with self._reading() as reader:
             return reader.artifact(project, artifact_id, scope)
 
+    def uses_blob(self, sha256: str) -> bool:
+        """Whether an artifact of any project still stands for these bytes."""
+        with self._reading() as reader:
+            return bool(reader.raw("uses_blob", f"sha256:{sha256}"))
+
     def secrets(self, project: str) -> list[SecretRef]:
         """Every reference to a secret, by name."""
         with self._reading() as reader:
@@ -325,7 +389,7 @@ class SQLiteStore:
     def pulse(self) -> int:
         """SQLite's data_version: moves when another connection has committed."""
         self._refuse_fork()
-        with self._pool_lock, _mapped(self._path):
+        with self._pool_lock, mapped(self._path):
             self._refuse_closed()
             # The number counts what other connections committed, so it must come from the same one each time.
             self._watcher = self._watcher or self._connect()
@@ -338,7 +402,7 @@ class SQLiteStore:
         with self._pool_lock:
             self._closed = True
             self._pool_lock.wait_for(lambda: self._reading_now == 0)
-        with _mapped(self._path), self._lock:
+        with mapped(self._path), self._lock:
             for connection in (*self._pool, self._watcher):
                 if connection is not None:
                     connection.close()
@@ -349,88 +413,8 @@ class SQLiteStore:
         self._lock.close()
 
 
-def _refuse_foreign(path: Path, known: int) -> None:
-    """Refuse a file that is not ours, or of a later version, before anything is changed in it or made beside it."""
-    if path.is_dir():
-        raise _foreign(path, "is a folder")
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        return
-    if start and start != _MAGIC:
-        raise _foreign(path, "is not a SQLite database")
-    if not start:
-        return
-    # Asked of SQLite and not of the file's first page, as a fresh schema may still be in the write-ahead log.
-    with closing(sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)) as connection:
-        # In one snapshot, as another process may be making the schema at this very moment.
-        connection.execute("BEGIN")
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        mark = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if mark != APPLICATION_ID and (mark or version or tables):
-        raise _foreign(path, "is a SQLite database of another program")
-    if version > known:
-        raise ArbeitError(
-            Code.SCHEMA_TOO_NEW,
-            f"{path} has schema version {version}; this Arbeit knows {known}",
-            suggestions=("Upgrade arbeit.",),
-        )
-
-
-def _foreign(path: Path, what: str) -> ArbeitError:
-    return ArbeitError(Code.INVALID_INPUT, f"{path} {what}", suggestions=("Name another file.",), data={"field": "url"})
-
-
 def _size(result: Changes | Exception) -> int:
     if isinstance(result, Exception) or result.empty:
         return 0
     rows = sum(map(len, result.new.values())) + sum(map(len, result.changed.values()))
     return rows + len(result.events) + len(result.receipts) + len(result.beats) + 1
-
-
-def _split(script: str) -> list[str]:
-    """The statements of a script; executescript would commit in between."""
-    found: list[str] = []
-    text = ""
-    for line in script.splitlines(keepends=True):
-        text += line
-        if sqlite3.complete_statement(text):
-            found.append(text)
-            text = ""
-    return found
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[None]:
-    """Let no error of the driver or the file system out as it is."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise _as_arbeit(error, path) from error
-
-
-def _as_arbeit(error: Exception, path: Path) -> Exception:
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.InterfaceError | sqlite3.DataError | OverflowError):
-        return RowRefused(f"the store refused a row ({error})")
-    if isinstance(error, sqlite3.Error):
-        name = getattr(error, "sqlite_errorname", "")
-        hints = {
-            "SQLITE_BUSY": "Another program is writing to the file without Arbeit's lock; wait for it to finish.",
-            "SQLITE_FULL": "Free some disk space.",
-            "SQLITE_READONLY": "Make the file and its folder writable.",
-            "SQLITE_CANTOPEN": "Check that the folder exists and is writable.",
-            "SQLITE_NOTADB": "Name another file: this one is not a SQLite database.",
-            "SQLITE_CORRUPT": "Restore the file from a back-up.",
-        }
-        hint = next((text for start, text in hints.items() if name.startswith(start)), "")
-        return ArbeitError(
-            Code.STORE_UNAVAILABLE,
-            f"{path}: {error}",
-            suggestions=(hint,) if hint else (),
-            retryable=name.startswith("SQLITE_BUSY"),
-        )
-    if isinstance(error, OSError):
-        return ArbeitError(Code.STORE_UNAVAILABLE, f"{path}: {error.strerror or error}")
-    return error

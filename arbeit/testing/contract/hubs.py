@@ -83,8 +83,8 @@ class _AwaitedProject(_Awaited):
     def as_(self, actor: str) -> _AwaitedProject:
         return _AwaitedProject(self._inner.as_(actor))
 
-    async def watch(self, after: int = 0) -> AsyncIterator[Event]:
-        events = self._inner.watch(after)
+    async def watch(self, after: int = 0, **filters: Any) -> AsyncIterator[Event]:  # noqa: ANN401 - passed on
+        events = self._inner.watch(after, **filters)
         while (event := await to_thread.run_sync(next, events, None)) is not None:
             yield event
 

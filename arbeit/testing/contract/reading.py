@@ -15,7 +15,8 @@ from arbeit.core import commands as c
 from arbeit.core.model import SECOND, Task
 from arbeit.core.policy import EVERYTHING, Scope
 from arbeit.core.view import KINDS, Reads
-from arbeit.ports import PARTS, Due, LocalStore, Parts, Query
+from arbeit.ports import Due, LocalStore
+from arbeit.queries import PARTS, Counts, Parts, Query
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract.opening import Opening
@@ -141,7 +142,8 @@ class Reading(Opening):
     @pytest.mark.parametrize("part", PARTS)
     def test_fetch_brings_the_part_asked_for_and_no_other(self, furnished: LocalStore, part: str) -> None:
         for parts in furnished.fetch(DEMO, ["t00", "t03", "t09", "t33"], (part,), EVERYTHING):
-            if part != "lease":
+            assert parts.included == {part}
+            if part not in {"lease", "parent"}:
                 assert getattr(parts, part) is not None
             assert all(getattr(parts, other) is None for other in PARTS if other != part)
 
@@ -165,13 +167,20 @@ class Reading(Opening):
         ]
         assert held.lease == rows["lease"][rows["task"]["t10"].lease_id]
         assert list(held.runs or ()) == [one for one in rows["run"].values() if one.task_id == "t10"]
-        assert [entry.content for entry in held.context or ()] == [UNICODE, "better"]
-        assert (held.context or ())[0].superseded_by == (held.context or ())[1].id
+        assert [entry.content for entry in held.context_all or ()] == [UNICODE, "better"]
+        assert (held.context_all or ())[0].superseded_by == (held.context_all or ())[1].id
+        assert held.context == (held.context_all or ())[1:]
+        assert held.decisions == held.context_all
+        assert held.progress_summary == Counts(3, 1)
+        assert held.recent_events == tuple(furnished.history(DEMO, 0, 1000, EVERYTHING, "t10")[-10:])
+        assert (family.parent, everything("t28").parent) == (None, rows["task"]["t24"])
         assert [item.completed for item in held.progress or ()] == [False, True, False]
         assert [item.position for item in held.progress or ()] == [0, 1, 2]
         assert everything("t33").lease is None
-        nothing: dict[str, Any] = {name: () for name in PARTS if name != "lease"}
-        assert everything("t33") == Parts(rows["task"]["t33"], **nothing)
+        nothing: dict[str, Any] = {name: () for name in PARTS if name not in {"lease", "parent"}}
+        nothing["progress_summary"] = Counts(0, 0)
+        nothing["recent_events"] = tuple(furnished.history(DEMO, 0, 1000, EVERYTHING, "t33"))
+        assert everything("t33") == Parts(rows["task"]["t33"], included=frozenset(PARTS), **nothing)
 
     def test_parts_that_are_many_come_in_order_of_creation(
         self, furnished: LocalStore, session: BlockingSession
