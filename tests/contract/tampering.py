@@ -20,7 +20,7 @@ from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import Opening
 from arbeit.testing.contract.writing import DEMO, do, furnish
 
-LIVENESS = {"lease": {"expires_at", "heartbeat_at", "preempt_requested"}}
+LIVENESS = {"lease": {"expires_at", "heartbeat_at"}}
 EVENT_FIELDS = tuple(field.name for field in attrs.fields(Event) if field.name not in {"project", "position"})
 POSITION = 30
 
@@ -143,7 +143,7 @@ class Tampering(Opening):
     @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "project"])
     def test_a_row_too_many_is_named(self, furnished: LocalStore, kind: str) -> None:
         entity = list(furnished.rows(DEMO)[kind].values())[-1]
-        identity = {"queue": "name", "group": "requires"}.get(kind, "id")
+        identity = {"queue": "name", "group": "requires", "secret": "name"}.get(kind, "id")
         self.add_row(furnished, kind, attrs.evolve(entity, **{identity: "smuggled"}))
         found = audit.verify(furnished, DEMO)
         assert not found.ok

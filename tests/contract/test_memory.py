@@ -68,7 +68,7 @@ class TestTamperedMemory(_Memory, Tampering):
             del self.tables(store).by_kind[kind][key]
 
     def add_row(self, store: LocalStore, kind: str, entity: Any) -> None:  # noqa: ANN401
-        key = {"queue": "name", "group": "key"}.get(kind, "id")
+        key = {"queue": "name", "group": "key", "secret": "name"}.get(kind, "id")
         self.tables(store).by_kind[kind][getattr(entity, key)] = entity
 
     def edit_head(self, store: LocalStore, field: str, value: object) -> None:

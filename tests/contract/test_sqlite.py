@@ -173,7 +173,7 @@ def _as_version_1(new: Path, old: Path) -> None:
 def test_a_file_of_version_1_is_upgraded_and_verifies(tmp_path: Path) -> None:
     clock = VirtualClock()
     store = SQLiteStore(tmp_path / "new.db", clock, synchronous="NORMAL")
-    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now())
+    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now(), links=False)
     rows = store.rows(DEMO)
     store.close()
     _as_version_1(tmp_path / "new.db", tmp_path / "old.db")
@@ -189,7 +189,7 @@ def test_a_file_of_version_1_is_upgraded_and_verifies(tmp_path: Path) -> None:
 def test_an_edited_log_does_not_keep_a_file_of_version_1_from_opening(tmp_path: Path) -> None:
     clock = VirtualClock()
     store = SQLiteStore(tmp_path / "new.db", clock, synchronous="NORMAL")
-    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now())
+    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now(), links=False)
     store.close()
     _as_version_1(tmp_path / "new.db", tmp_path / "old.db")
     connection = sqlite3.connect(tmp_path / "old.db")

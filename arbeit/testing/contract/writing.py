@@ -152,11 +152,12 @@ def live(store: LocalStore, project: str = DEMO) -> list[Lease]:
     return sorted(leases, key=lambda lease: (lease.expires_at, lease.id))
 
 
-def furnish(session: BlockingSession, now: int) -> None:
+def furnish(session: BlockingSession, now: int, *, links: bool = True) -> None:
     """Make the project "demo" with tasks in every state, edges of most kinds, context, checklists and runs.
 
     Tasks are called t00 to t34. t00 has the children t24 to t27, and t24 the child t28; t29 waits for t01 and t02,
-    t30 for t29; t31 and t32 are delayed; t09 and t10 are held; t03 is completed, t06 cancelled, t07 blocked.
+    t30 for t29; t31 and t32 are delayed; t09 and t10 are held; t03 is completed, t06 cancelled, t07 blocked. `links=False` leaves out the
+    kinds that came later: links, artifacts and secrets.
     """
     do(
         session,
@@ -181,7 +182,7 @@ def furnish(session: BlockingSession, now: int) -> None:
             actor="lead", task_id="t33", title=UNICODE.strip(), description=UNICODE, labels=(UNICODE.strip(),)
         ),
     )
-    _work(session)
+    _work(session, links=links)
 
 
 def _plain(number: int) -> c.CreateTask:
@@ -199,7 +200,7 @@ def _plain(number: int) -> c.CreateTask:
     )
 
 
-def _work(session: BlockingSession) -> None:
+def _work(session: BlockingSession, *, links: bool) -> None:
     _, done = start(session, "t03", "ada", session_id="s-1", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
     complete = c.CompleteTask(actor="ada", task_id="t03", token=done, outcome=UNICODE, evidence=("pytest: 41 passed",))
     _, failed = start(session, "t04", "ada")
@@ -227,3 +228,12 @@ def _work(session: BlockingSession) -> None:
         c.RenewLease(actor="bob", task_id="t09", token=held, ttl=50 * SECOND),
         c.CreateTask(actor="lead", task_id="t34", title="Keyed", idempotency_key=UNICODE.strip(), queue="docs"),
     )
+    if links:
+        do(
+            session,
+            c.LinkSession(actor="ada", task_id="t10", token=mine, session_id=UNICODE),
+            c.LinkFile(actor="lead", task_id="t00", path=UNICODE, file_operation="read"),
+            c.LinkFile(actor="ada", task_id="t10", token=mine, path="src/a.py", session_id="s-1"),
+            c.AttachArtifact(actor="ada", task_id="t10", token=mine, name=UNICODE, size=3, sha256="a" * 64),
+            c.SetSecret(actor="lead", name="mirror", provider="env", path=UNICODE),
+        )
