@@ -88,7 +88,7 @@ class Plugins:
         """Tell every plug-in of an event; what one raises is logged, and the next is told all the same."""
         try:
             impls = self._impls("arbeit_notify")
-        except ArbeitError:
+        except Exception:  # noqa: BLE001 - as below; a damaged package's metadata raises what it likes
             _log_failure("plug-ins could not be loaded to tell them of %s %s", event.type, event.id, event=event)
             return
         for impl in impls:

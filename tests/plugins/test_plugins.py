@@ -455,6 +455,18 @@ def test_one_that_raises_is_logged_and_the_next_is_told(caplog: pytest.LogCaptur
     assert record.__dict__["project"] == "demo"
 
 
+def test_metadata_that_cannot_be_read_does_not_break_the_caller(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def damaged(group: str) -> list[Entry]:
+        raise ValueError(group)
+
+    monkeypatch.setattr(metadata, "entry_points", damaged)
+    with sync.open("memory://") as hub:
+        fail_once(hub.project("demo", create=True))
+    assert "plug-ins could not be loaded" in caplog.text
+
+
 @pytest.mark.anyio
 async def test_the_asynchronous_face_tells_before_it_closes(install: Install) -> None:
     hears = Hears()
