@@ -25,7 +25,6 @@ from arbeit.testing.contract import KEY
 from arbeit.transfer import NOTHING, Source, _File, media_type_of
 
 DATA = bytes(range(256)) * 3000  # more than two chunks
-Url = Callable[[], str]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -141,6 +140,8 @@ def test_a_lost_lease_attaches_nothing(url: str, how: str) -> None:
         assert caught.value.code is Code.LEASE_LOST
         assert project.history() == before
         assert project.get(work.task.id).task.artifacts == 0
+        # Who knows that its tenure has ended stores nothing to begin with.
+        assert project._session.kernel.blobs.has(sha256(b"too late").hexdigest()) is (how == "taken")
 
 
 def again(work: arbeit.Work) -> arbeit.Work:

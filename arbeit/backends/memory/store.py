@@ -148,10 +148,10 @@ class MemoryStore:
         """An artifact, if its task is there and in scope."""
         with self._lock:
             tables = self._projects.get(project)
-            found = tables.artifacts.get(artifact_id) if tables is not None else None
-            if tables is None or found is None or not exists(tables.tasks[found.task_id], scope):
+            if tables is None or (found := tables.artifacts.get(artifact_id)) is None:
                 return None
-            return found
+            task = tables.tasks.get(found.task_id)
+            return found if task is not None and exists(task, scope) else None
 
     def uses_blob(self, sha256: str) -> bool:
         """Whether an artifact of any project still stands for these bytes."""

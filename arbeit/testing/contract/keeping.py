@@ -17,7 +17,7 @@ from arbeit.core.model import (
     SecretRef,
     SessionLink,
 )
-from arbeit.core.policy import EVERYTHING
+from arbeit.core.policy import EVERYTHING, Scope
 from arbeit.core.view import Reads
 from arbeit.ports import PARTS, LocalStore, Query
 from arbeit.testing.clock import START
@@ -127,6 +127,29 @@ class Keeping(Opening):
         assert rows.secrets == [SECRETS[1]]
         assert rows.artifacts == [ARTIFACTS[2]]
         assert [run.id for run in rows.runs] == ["run-a"]
+
+    def test_an_artifact_is_there_for_those_who_see_its_task(self, store: LocalStore) -> None:
+        tasks = [task("t0", queue="docs"), task("t1", deleted_at=START)]
+        stray = Artifact("art-9", "no such", "n", "text/plain", 1, "0" * 64, "blob:0", 1, START)
+        transact(store, Scribe(new={"task": tasks, "artifact": [*ARTIFACTS, stray]}), Scribe("twin"))
+        assert store.artifact(DEMO, "art-2", EVERYTHING) == ARTIFACTS[2]
+        assert store.artifact(DEMO, "art-2", Scope(frozenset({"docs"}))) == ARTIFACTS[2]
+        for name, scope in (("art-2", Scope(frozenset({"default"}))), ("art-1", EVERYTHING), ("art-9", EVERYTHING)):
+            assert store.artifact(DEMO, name, scope) is None
+        for project, name in (("twin", "art-2"), ("no such", "art-2"), (DEMO, "nope")):
+            assert store.artifact(project, name, EVERYTHING) is None
+
+    def test_a_blob_is_in_use_while_an_artifact_of_any_project_names_it(self, store: LocalStore) -> None:
+        used, free = "1" * 64, "2" * 64
+        one = Artifact("art-1", "t1", "n", "text/plain", 1, used, f"sha256:{used}", 1, START)
+        gone = Artifact("art-2", "t1", "n", "text/plain", 1, free, "[erased]", 1, START)
+        transact(store, Scribe(), Scribe("twin", new={"artifact": [one, gone]}))
+        assert [store.uses_blob(digest) for digest in (used, free, "3" * 64)] == [True, False, False]
+
+    def test_secrets_are_listed_by_name(self, store: LocalStore) -> None:
+        transact(store, Scribe(new={"secret": SECRETS}), Scribe("twin"))
+        assert store.secrets(DEMO) == [SECRETS[1], SECRETS[0]]
+        assert store.secrets("twin") == store.secrets("no such") == []
 
     def test_urgent_brings_the_critical_that_waited_longest_and_all_live_leases(self, store: LocalStore) -> None:
         waiting = [
