@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import assert_type
 
 import arbeit
@@ -34,6 +35,9 @@ async def whole_path() -> None:
             assert_type(await work.decide("Pin the seed", rationale="It follows the hash order"), ContextEntry)
             assert_type(await work.progress("reproduce", done=True), tuple[arbeit.ProgressItem, ...])
             assert_type(await work.renew(), int)
+            assert_type(await work.attach("report.txt", b"41 passed"), arbeit.Artifact)
+            assert_type(await work.attach("report.txt", Path("report.txt")), arbeit.Artifact)
+            assert_type(await work.secret("deploy"), arbeit.Secret)
             following = await work.complete("Seed pinned", evidence=["41 passed"], then_claim=True)
             assert_type(following, Work | None)
         assert_type(work.lease, arbeit.Lease)
@@ -72,6 +76,12 @@ async def reads(project: Project) -> None:
     assert_type(parts.runs, tuple[arbeit.Run, ...] | None)
     assert_type(await project.get("tkt-1", include={"runs", "lease"}), Parts)
     assert_type(await project.history(task_id="tkt-1"), list[Event])
+    assert_type(await project.artifact("art-1"), arbeit.Artifact)
+    assert_type(await project.save_artifact("art-1", "copy.txt"), arbeit.Artifact)
+    assert_type(await project.set_secret("deploy", "env", "DEPLOY"), arbeit.SecretRef)
+    assert_type(await project.secrets(), list[arbeit.SecretRef])
+    async for chunk in project.read_artifact("art-1"):
+        assert_type(chunk, bytes)
     assert_type((await project.verify()).ok, bool)
     events: AsyncIterator[Event] = project.watch(after=10)
     async for event in events:

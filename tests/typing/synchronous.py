@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 from typing import assert_type
 
 import arbeit
@@ -25,6 +28,11 @@ def whole_path() -> None:
             assert_type(work.decide("Pin the seed", rationale="why"), ContextEntry)
             assert_type(work.progress("reproduce", done=True), tuple[arbeit.ProgressItem, ...])
             assert_type(work.renew(ttl=60), int)
+            assert_type(work.attach("report.txt", b"41 passed"), arbeit.Artifact)
+            assert_type(work.attach("report.txt", Path("report.txt"), media_type="text/plain"), arbeit.Artifact)
+            assert_type(work.attach("report.txt", BytesIO(b"41 passed")), arbeit.Artifact)
+            assert_type(work.attach("report.txt", [b"41", b" passed"]), arbeit.Artifact)
+            assert_type(work.secret("deploy").reveal(), str)
             assert_type(work.complete("done", evidence=["41 passed"], then_claim=True), Work | None)
         assert_type(work.lease, arbeit.Lease)
         assert_type(work.run, arbeit.Run)
@@ -40,6 +48,7 @@ def verbs(project: Project) -> None:
     assert_type(project.register_agent("impl-1", capabilities=["python"]), arbeit.Agent)
     assert_type(project.supersede_context("ctx-1", "better"), tuple[ContextEntry, ContextEntry])
     assert_type(project.add_relationship("tkt-1", "tkt-2", "blocks"), Relationship)
+    assert_type(project.set_secret("deploy", "env", "DEPLOY"), arbeit.SecretRef)
     assert_type(project.execute_many([]), list[arbeit.Reply | arbeit.ArbeitError])
     assert_type(project.explain(task_id="tkt-1"), arbeit.Explanation)
 
@@ -50,6 +59,10 @@ def reads(project: Project) -> None:
     assert_type(project.get("tkt-1", include="all"), Parts)
     assert_type(project.history(task_id="tkt-1", limit=5), list[Event])
     assert_type(project.verify(), arbeit.Verification)
+    assert_type(project.artifact("art-1"), arbeit.Artifact)
+    assert_type(project.read_artifact("art-1"), Iterator[bytes])
+    assert_type(project.save_artifact("art-1", "copy.txt"), arbeit.Artifact)
+    assert_type(project.secrets(), list[arbeit.SecretRef])
     for event in project.watch(after=10):
         assert_type(event, Event)
 
