@@ -30,7 +30,7 @@ def test_each_verb_is_on_both_faces_with_the_same_parameters(kind: str, verb: st
     mine: Any = getattr(synchronous_face, verb)
     theirs: Any = getattr(asynchronous_face, verb)
     assert inspect.signature(mine).parameters == inspect.signature(theirs).parameters
-    assert inspect.iscoroutinefunction(theirs) or verb in {"watch", "as_"}
+    assert inspect.iscoroutinefunction(theirs) or verb in {"watch", "read_artifact", "as_"}
     assert mine.__name__ == verb
     assert mine.__doc__
 
