@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from arbeit.testing.contract.finding import Finding
 from arbeit.testing.contract.keeping import Keeping
 from arbeit.testing.contract.loading import Loading
 from arbeit.testing.contract.reading import Reading
+from arbeit.testing.contract.searching import Searching
 from arbeit.testing.contract.transactions import Transactions
 
 
-class StoreContract(Transactions, Loading, Keeping, Reading):
+class StoreContract(Transactions, Loading, Keeping, Reading, Finding, Searching):
     """The tests of a store: subclass it, and say in `open` how the store is opened."""

@@ -156,8 +156,8 @@ def furnish(session: BlockingSession, now: int, *, links: bool = True) -> None:
     """Make the project "demo" with tasks in every state, edges of most kinds, context, checklists and runs.
 
     Tasks are called t00 to t34. t00 has the children t24 to t27, and t24 the child t28; t29 waits for t01 and t02,
-    t30 for t29; t31 and t32 are delayed; t09 and t10 are held; t03 is completed, t06 cancelled, t07 blocked. `links=False` leaves out the
-    kinds that came later: links, artifacts and secrets.
+    t30 for t29; t31 and t32 are delayed; t09 and t10 are held; t03 is completed, t06 cancelled, t07 blocked.
+    `links=False` leaves out the kinds that came later: links, artifacts and secrets.
     """
     do(
         session,
