@@ -251,6 +251,8 @@ class Project:
     agents = _project_verb(AsyncProject.agents)
     query = _project_verb(AsyncProject.query)
     verify = _project_verb(AsyncProject.verify)
+    brief = _project_verb(AsyncProject.brief)
+    document = _project_verb(AsyncProject.document)
     stats = _project_verb(AsyncProject.stats)
     replay = _project_verb(AsyncProject.replay)
     start_task = _claiming_verb(AsyncProject.start_task)

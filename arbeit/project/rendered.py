@@ -1,0 +1,35 @@
+"""The verbs that turn a task into text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from arbeit.project.reading import Reading
+from arbeit.rendering.brief import NEEDS, brief
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Literal
+
+    from arbeit.rendering.brief import Brief
+
+
+class Rendered(Reading):
+    """Briefs and documents."""
+
+    async def brief(self, task_id: str, *, max_tokens: int = 2000, count: Callable[[str], int] | None = None) -> Brief:
+        """What a successor needs to go on with a task, within a budget of tokens.
+
+        The task's intent and state, what it waits for, current decisions, failed attempts, open items, the latest
+        evidence. No entry is cut; what did not fit is counted, with the call that brings it. `count` counts the
+        tokens of a text exactly; without it they are estimated, rather too high.
+        """
+        return brief(await self.get(task_id, include=NEEDS), max_tokens, count)
+
+    async def document(self, task_id: str, *, include: Collection[str] | Literal["all"] = "all", depth: int = 0) -> str:
+        """A task as a Markdown document, with any parts of `arbeit.PARTS`, and the tasks so many levels below it."""
+        # Only who asks for a document loads what makes one.
+        from arbeit.rendering.markdown import document  # noqa: PLC0415
+
+        return document(await self.get(task_id, include=include, depth=depth))
