@@ -1,14 +1,21 @@
-"""The reads that look things up across tasks, once for every way to drive a store."""
+"""What sessions answer without a transaction: reads, artifacts, secrets; once for every way to drive a store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from functools import partial
+from os import PathLike
 from typing import Any, Protocol, TypeVar
 
-from arbeit.core.model import ContextEntry, Event, Run
+from arbeit import audit, transfer
+from arbeit.audit import Snapshot, Verification
+from arbeit.core.model import Artifact, ContextEntry, Event, Explanation, Lease, Project, Run, SecretRef
 from arbeit.kernel import Kernel, scoped
-from arbeit.ports import LocalStore, LookupKind
-from arbeit.queries import DecisionQuery, Hit, RunQuery, Search, Slice
+from arbeit.ports import Blob, LocalStore, LookupKind
+from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
+from arbeit.secret_providers import Secret
+from arbeit.stats import Stats
+from arbeit.transfer import Source
 
 T = TypeVar("T")
 
@@ -18,6 +25,57 @@ class Answers(Protocol):
 
     def now(self) -> int:
         """Microseconds since 1970 by the session's clock."""
+
+    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
+        """Tasks by id, with the parts asked for."""
+
+    async def find(self, query: Query, actor: str) -> Page:
+        """One page of tasks."""
+
+    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
+        """Recorded events beyond a position."""
+
+    async def overview(self, project: str, actor: str) -> Overview | None:
+        """A project at a glance, as far as an actor may see it."""
+
+    async def projects(self) -> list[Project]:
+        """Every project."""
+
+    async def verify(self, project: str, actor: str) -> Verification:
+        """Check the log and what is stored against each other."""
+
+    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
+        """Why the last grant of a task was made, from the log alone."""
+
+    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
+        """What a project's runs amount to in a window of time."""
+
+    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
+        """The whole project as it was, from the log alone."""
+
+    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
+        """An artifact that an actor may see."""
+
+    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+
+    async def resolve_secret(self, provider: str, path: str) -> Secret:
+        """The secret at a path of a provider."""
+
+    async def store_blob(self, source: Source) -> Blob:
+        """Store the bytes that a source gives."""
+
+    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
+        """Stored bytes, a chunk at a time."""
+
+    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
+        """Write stored bytes into a file of this machine."""
+
+    async def forget_blob(self, sha256: str) -> None:
+        """Delete the bytes of an artifact that was erased."""
+
+    def token(self, project: str, lease: Lease) -> str:
+        """The token of a lease that was just granted."""
 
     async def search(self, query: Search, actor: str) -> list[Hit]:
         """What matches best, best first."""
@@ -36,12 +94,18 @@ class Answers(Protocol):
 
 
 class Asking:
-    """`Answers` over a kernel and a store; `_read` says in which thread."""
+    """`Answers` over a kernel and a store.
+
+    `_read` runs a function where it may block; `_beside` where it does not hold up the store's own reads.
+    """
 
     kernel: Kernel
     _store: LocalStore
 
     async def _read(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        raise NotImplementedError
+
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
         raise NotImplementedError
 
     def now(self) -> int:
@@ -67,3 +131,91 @@ class Asking:
     async def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], actor: str) -> list[Any]:
         """Entities by id, those that exist and that an actor may see."""
         return await self._read(self._store.lookup, project, kind, keys, self.kernel.scope(project, actor))
+
+    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
+        """Tasks by id, with the parts asked for."""
+        scope = self.kernel.scope(project, actor)
+        return await self._read(self._store.fetch, project, task_ids, include, scope)
+
+    async def find(self, query: Query, actor: str) -> Page:
+        """One page of tasks."""
+        query = scoped(query, self.kernel.scope(query.project, actor))
+        return await self._read(self._store.find, query)
+
+    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
+        """Recorded events beyond a position."""
+        scope = self.kernel.scope(project, actor)
+        return await self._read(self._store.history, project, after, limit, scope, task_id)
+
+    async def overview(self, project: str, actor: str) -> Overview | None:
+        """A project at a glance, as far as an actor may see it."""
+        scope = self.kernel.scope(project, actor)
+        found = await self._read(self._store.overview, project, scope)
+        if found is not None:
+            self.kernel.seen(found.project, found.head.position, actor)
+        return found
+
+    async def projects(self) -> list[Project]:
+        """Every project."""
+        return await self._read(self._store.projects)
+
+    async def verify(self, project: str, actor: str) -> Verification:
+        """Check the log and what is stored against each other."""
+        self.kernel.require_everything(project, actor)
+        return await self._read(audit.verify, self._store, project)
+
+    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
+        """Why the last grant of a task was made, from the log alone."""
+        self.kernel.require_everything(project, actor)
+        return await self._read(self.kernel.explain_past, project, task_id)
+
+    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
+        """What a project's runs amount to in a window of time."""
+        return await self._read(self.kernel.stats, project, since, until, top, actor)
+
+    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
+        """The whole project as it was, from the log alone."""
+        self.kernel.require_everything(project, actor)
+        return await self._read(partial(audit.replay, position=position, at=at), self._store, project)
+
+    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
+        """An artifact that an actor may see."""
+        scope = self.kernel.scope(project, actor)
+        return await self._read(self._store.artifact, project, artifact_id, scope)
+
+    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
+        """Every reference to a secret, by name."""
+        self.kernel.require_everything(project, actor)
+        return await self._read(self._store.secrets, project)
+
+    # -- blobs and secrets -----------------------------------------------------------------------------
+
+    async def resolve_secret(self, provider: str, path: str) -> Secret:
+        """The secret at a path of a provider."""
+        return await self._beside(self.kernel.secret, provider, path)
+
+    async def store_blob(self, source: Source) -> Blob:
+        """Store the bytes that a source gives."""
+        # Before a source is begun: a closed session takes none of it.
+        await self._beside(_nothing)
+        return await transfer.put(self.kernel.blobs, source, self._beside)
+
+    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
+        """Stored bytes, a chunk at a time."""
+        return transfer.get(self.kernel.blobs, sha256, self._beside)
+
+    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
+        """Write stored bytes into a file of this machine."""
+        await transfer.save(self.read_blob(sha256), path, self._beside)
+
+    async def forget_blob(self, sha256: str) -> None:
+        """Delete the bytes of an artifact that was erased."""
+        await self._read(self.kernel.forget_blob, sha256)
+
+    def token(self, project: str, lease: Lease) -> str:
+        """The token of a lease that was just granted."""
+        return self.kernel.token(project, lease)
+
+
+def _nothing() -> None:
+    """Say nothing; whoever is asked to run it may refuse."""

@@ -7,23 +7,18 @@ event loop.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Sequence
-from os import PathLike
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from threading import Condition, Lock
 from typing import Any, Protocol, TypeVar
 
-from arbeit import audit, transfer
 from arbeit.asking import Answers, Asking
-from arbeit.audit import Snapshot, Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Artifact, Changes, Event, Explanation, Lease, Project, Reply, SecretRef
-from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
-from arbeit.ports import Blob, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
-from arbeit.secret_providers import Secret
-from arbeit.stats import Stats
+from arbeit.core.model import Changes, Event, Lease, Reply
+from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, jitter, raised
+from arbeit.ports import Blob, Job, OutcomeUnknown, RowRefused
 from arbeit.transfer import Source
 
 T = TypeVar("T")
@@ -53,56 +48,8 @@ class Session(Answers, Protocol):
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""
 
-    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
-        """Tasks by id, with the parts asked for."""
-
-    async def find(self, query: Query, actor: str) -> Page:
-        """One page of tasks."""
-
-    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
-        """Recorded events beyond a position."""
-
-    def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Event]:
+    def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Event, None]:
         """Events beyond a position, and then each as it is committed."""
-
-    async def overview(self, project: str, actor: str) -> Overview | None:
-        """A project at a glance, as far as an actor may see it."""
-
-    async def projects(self) -> list[Project]:
-        """Every project."""
-
-    async def verify(self, project: str, actor: str) -> Verification:
-        """Check the log and what is stored against each other."""
-
-    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
-        """Why the last grant of a task was made, from the log alone."""
-
-    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
-        """What a project's runs amount to in a window of time."""
-
-    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
-        """The whole project as it was, from the log alone."""
-
-    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
-        """An artifact that an actor may see."""
-
-    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
-        """Every reference to a secret, by name."""
-
-    async def resolve_secret(self, provider: str, path: str) -> Secret:
-        """The secret at a path of a provider."""
-
-    async def store_blob(self, source: Source) -> Blob:
-        """Store the bytes that a source gives."""
-
-    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
-        """Stored bytes, a chunk at a time."""
-
-    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
-        """Write stored bytes into a file of this machine."""
-
-    async def forget_blob(self, sha256: str) -> None:
-        """Delete the bytes of an artifact that was erased."""
 
     def token(self, project: str, lease: Lease) -> str:
         """The token of a lease that was just granted."""
@@ -284,22 +231,21 @@ class BlockingSession(Asking):
         self._refuse_closed()
         return function(*args)
 
-    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
-        """Tasks by id, with the parts asked for."""
-        self._refuse_closed()
-        return self._store.fetch(project, task_ids, include, self.kernel.scope(project, actor))
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        return await self._read(function, *args)
 
-    async def find(self, query: Query, actor: str) -> Page:
-        """One page of tasks."""
-        self._refuse_closed()
-        return self._store.find(scoped(query, self.kernel.scope(query.project, actor)))
+    async def store_blob(self, source: Source) -> Blob:
+        """Store the bytes that a source gives, which cannot be an asynchronous one."""
+        if isinstance(source, AsyncIterable):
+            raise ArbeitError(
+                Code.INVALID_INPUT,
+                "the synchronous face cannot wait for an asynchronous iterable",
+                suggestions=("Give bytes, a path, a file or an iterable.",),
+                data={"field": "data"},
+            )
+        return await super().store_blob(source)
 
-    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
-        """Recorded events beyond a position."""
-        self._refuse_closed()
-        return self._store.history(project, after, limit, self.kernel.scope(project, actor), task_id)
-
-    async def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Event]:
+    async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Event, None]:
         """Events beyond a position, and then each as it is committed; ends when the session is closed."""
         scope = self.kernel.scope(project, actor)
         while not self._closed:
@@ -311,94 +257,7 @@ class BlockingSession(Asking):
             if not events:
                 self._wait_for_commit(seen, pulse, time.monotonic() + 3600)
 
-    async def overview(self, project: str, actor: str) -> Overview | None:
-        """A project at a glance, as far as an actor may see it."""
-        self._refuse_closed()
-        found = self._store.overview(project, self.kernel.scope(project, actor))
-        if found is not None:
-            self.kernel.seen(found.project, found.head.position, actor)
-        return found
-
-    async def projects(self) -> list[Project]:
-        """Every project."""
-        self._refuse_closed()
-        return self._store.projects()
-
-    async def verify(self, project: str, actor: str) -> Verification:
-        """Check the log and what is stored against each other."""
-        self._refuse_closed()
-        self.kernel.require_everything(project, actor)
-        return audit.verify(self._store, project)
-
-    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
-        """Why the last grant of a task was made, from the log alone."""
-        self._refuse_closed()
-        self.kernel.require_everything(project, actor)
-        return self.kernel.explain_past(project, task_id)
-
-    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
-        """What a project's runs amount to in a window of time."""
-        self._refuse_closed()
-        return self.kernel.stats(project, since, until, top, actor)
-
-    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
-        """The whole project as it was, from the log alone."""
-        self._refuse_closed()
-        self.kernel.require_everything(project, actor)
-        return audit.replay(self._store, project, position=position, at=at)
-
-    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
-        """An artifact that an actor may see."""
-        self._refuse_closed()
-        return self._store.artifact(project, artifact_id, self.kernel.scope(project, actor))
-
-    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
-        """Every reference to a secret, by name."""
-        self._refuse_closed()
-        self.kernel.require_everything(project, actor)
-        return self._store.secrets(project)
-
-    async def resolve_secret(self, provider: str, path: str) -> Secret:
-        """The secret at a path of a provider."""
-        self._refuse_closed()
-        return self.kernel.secret(provider, path)
-
-    # -- blobs -----------------------------------------------------------------------------------------
-
-    async def _here(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401 - the function's own
-        self._refuse_closed()
-        return function(*args)
-
-    async def store_blob(self, source: Source) -> Blob:
-        """Store the bytes that a source gives, which cannot be an asynchronous one."""
-        self._refuse_closed()
-        if isinstance(source, AsyncIterable):
-            raise ArbeitError(
-                Code.INVALID_INPUT,
-                "the synchronous face cannot wait for an asynchronous iterable",
-                suggestions=("Give bytes, a path, a file or an iterable.",),
-                data={"field": "data"},
-            )
-        return await transfer.put(self.kernel.blobs, source, self._here)
-
-    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
-        """Stored bytes, a chunk at a time."""
-        return transfer.get(self.kernel.blobs, sha256, self._here)
-
-    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
-        """Write stored bytes into a file of this machine."""
-        await transfer.save(self.read_blob(sha256), path, self._here)
-
-    async def forget_blob(self, sha256: str) -> None:
-        """Delete the bytes of an artifact that was erased."""
-        self._refuse_closed()
-        self.kernel.forget_blob(sha256)
-
     # -- leases ----------------------------------------------------------------------------------------
-
-    def token(self, project: str, lease: Lease) -> str:
-        """The token of a lease that was just granted."""
-        return self.kernel.token(project, lease)
 
     def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
         """Begin to renew a lease in the background."""

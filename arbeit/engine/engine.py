@@ -8,34 +8,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
-from os import PathLike
 from typing import Any, Self, TypeVar
 
 import anyio
 from anyio import CancelScope, CapacityLimiter, Event, get_cancelled_exc_class, to_thread
 from anyio.abc import TaskGroup
 
-from arbeit import audit, transfer
 from arbeit.asking import Asking
-from arbeit.audit import Snapshot, Verification
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Artifact, Changes, Explanation, Lease, Project, Reply, SecretRef
+from arbeit.core.model import Changes, Lease, Reply
 from arbeit.core.model import Event as Recorded
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
-from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, jitter, raised, scoped
-from arbeit.ports import Blob, Job, OutcomeUnknown, Overview, Page, Parts, Query, RowRefused
-from arbeit.secret_providers import Secret
+from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, jitter, raised
+from arbeit.ports import Job, OutcomeUnknown, RowRefused
 from arbeit.session import Held
-from arbeit.stats import Stats
-from arbeit.transfer import Source
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
@@ -451,22 +444,13 @@ class Engine(Asking):
             raise closed()
         return await self._in_thread(function, self._readers, *args)
 
-    async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
-        """Tasks by id, with the parts asked for."""
-        scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.fetch, project, task_ids, include, scope)
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        """Run what may block, beside the store's own reads."""
+        if self._closing:
+            raise closed()
+        return await to_thread.run_sync(function, *args, limiter=self._movers)
 
-    async def find(self, query: Query, actor: str) -> Page:
-        """One page of tasks."""
-        query = scoped(query, self.kernel.scope(query.project, actor))
-        return await self._read(self._store.find, query)
-
-    async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Recorded]:
-        """Recorded events beyond a position."""
-        scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.history, project, after, limit, scope, task_id)
-
-    async def watch(self, project: str, after: int, actor: str) -> AsyncIterator[Recorded]:
+    async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Recorded, None]:
         """Events beyond a position, and then each as it is committed; ends when the engine closes."""
         self._watchers += 1
         try:
@@ -485,81 +469,6 @@ class Engine(Asking):
                     await committed.wait()
         finally:
             self._watchers -= 1
-
-    async def overview(self, project: str, actor: str) -> Overview | None:
-        """A project at a glance, as far as an actor may see it."""
-        scope = self.kernel.scope(project, actor)
-        found = await self._read(self._store.overview, project, scope)
-        if found is not None:
-            self.kernel.seen(found.project, found.head.position, actor)
-        return found
-
-    async def projects(self) -> list[Project]:
-        """Every project."""
-        return await self._read(self._store.projects)
-
-    async def verify(self, project: str, actor: str) -> Verification:
-        """Check the log and what is stored against each other."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(audit.verify, self._store, project)
-
-    async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
-        """Why the last grant of a task was made, from the log alone."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(self.kernel.explain_past, project, task_id)
-
-    async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
-        """What a project's runs amount to in a window of time."""
-        return await self._read(self.kernel.stats, project, since, until, top, actor)
-
-    async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
-        """The whole project as it was, from the log alone."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(partial(audit.replay, position=position, at=at), self._store, project)
-
-    async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
-        """An artifact that an actor may see."""
-        scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.artifact, project, artifact_id, scope)
-
-    async def secrets(self, project: str, actor: str) -> list[SecretRef]:
-        """Every reference to a secret, by name."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(self._store.secrets, project)
-
-    # -- blobs and secrets -----------------------------------------------------------------------------
-
-    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
-        """Run what may block, beside the store's own reads."""
-        if self._closing:
-            raise closed()
-        return await to_thread.run_sync(function, *args, limiter=self._movers)
-
-    async def resolve_secret(self, provider: str, path: str) -> Secret:
-        """The secret at a path of a provider."""
-        return await self._beside(self.kernel.secret, provider, path)
-
-    async def store_blob(self, source: Source) -> Blob:
-        """Store the bytes that a source gives."""
-        if self._closing:
-            raise closed()
-        return await transfer.put(self.kernel.blobs, source, self._beside)
-
-    def read_blob(self, sha256: str) -> AsyncGenerator[bytes, None]:
-        """Stored bytes, a chunk at a time."""
-        return transfer.get(self.kernel.blobs, sha256, self._beside)
-
-    async def save_blob(self, sha256: str, path: str | PathLike[str]) -> None:
-        """Write stored bytes into a file of this machine."""
-        await transfer.save(self.read_blob(sha256), path, self._beside)
-
-    async def forget_blob(self, sha256: str) -> None:
-        """Delete the bytes of an artifact that was erased."""
-        await self._read(self.kernel.forget_blob, sha256)
-
-    def token(self, project: str, lease: Lease) -> str:
-        """The token of a lease that was just granted."""
-        return self.kernel.token(project, lease)
 
 
 def _said(project: str, command: c.Command) -> dict[str, str | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve
@@ -294,16 +295,18 @@ class Reading(Base):
 
     async def watch(
         self, after: int = 0, *, task_id: str | None = None, types: Iterable[str] | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Every event beyond a position, in order, without gaps; then each as it is committed.
 
         `task_id` and `types` (tags of facts, such as task_completed) leave the others out.
         """
         check(task_id=task_id)
         wanted = some_of("type", types, sorted(FACTS), Code.INVALID_TYPE)
-        async for event in self._session.watch(self.key, after, self.actor):
-            if (task_id is None or event.task_id == task_id) and (wanted is None or event.type in wanted):
-                yield event
+        # Closed with this one: a generator left to the garbage collector may outlive its event loop.
+        async with aclosing(self._session.watch(self.key, after, self.actor)) as events:
+            async for event in events:
+                if (task_id is None or event.task_id == task_id) and (wanted is None or event.type in wanted):
+                    yield event
 
     async def verify(self) -> Verification:
         """Check the hash chain, and that folding the events gives the stored rows; names the first fault."""

@@ -40,7 +40,7 @@ async def test_no_task_outlives_the_hub(url: str) -> None:
             during = {task.id for task in get_running_tasks()}
         events = project.watch()
         await anext(events)
-        await events.aclose()  # type: ignore[attr-defined]  # a generator, whatever its annotation says
+        await events.aclose()
     assert len(during) > len(before)
     assert {task.id for task in get_running_tasks()} == before
 

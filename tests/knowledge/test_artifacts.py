@@ -159,7 +159,7 @@ class Unready(io.BytesIO):
 NO_BYTES = ["text", 5, None, ["text"], [1], [b"x", None], io.StringIO(""), io.StringIO("x"), Unready(), Path("/no/way")]
 
 
-@pytest.mark.parametrize("data", NO_BYTES, ids=repr)
+@pytest.mark.parametrize("data", NO_BYTES, ids=lambda data: type(data).__name__)
 def test_what_is_no_source_of_bytes_is_refused_and_leaves_nothing(url: str, data: Source, tmp_path: Path) -> None:
     with sync.open(url) as hub:
         project, work = started(hub)

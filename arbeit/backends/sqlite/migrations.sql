@@ -124,6 +124,7 @@ DROP INDEX tasks_ready;
 CREATE INDEX tasks_ready ON tasks (project, queue, claim_group, rank, rank_position, id) WHERE claim_status = 'ready';
 CREATE INDEX tasks_urgent ON tasks (project, ready_at, id)
     WHERE claim_status = 'ready' AND priority = 'critical' AND deleted_at IS NULL;
+CREATE INDEX tasks_seq ON tasks (project, seq);
 CREATE INDEX tasks_priority ON tasks (project, priority, seq);
 CREATE INDEX tasks_due ON tasks (project, due_at, seq) WHERE due_at IS NOT NULL;
 CREATE INDEX tasks_escalated ON tasks (project, seq) WHERE escalated_at IS NOT NULL;

@@ -114,18 +114,18 @@ SELECT {task} FROM tasks WHERE project = ? AND queue = ? AND claim_group = ? AND
 ORDER BY rank, rank_position, id LIMIT ?
 
 -- name: overdue
-SELECT expires_at, id FROM leases
+SELECT expires_at, id FROM leases INDEXED BY leases_live
 WHERE ended_at IS NULL AND expires_at <= ?2 AND project = ?1 ORDER BY expires_at, id LIMIT ?3
 
 -- name: delayed
-SELECT {task} FROM tasks
+SELECT {task} FROM tasks INDEXED BY tasks_delayed
 WHERE claim_status = 'delayed' AND ready_at <= ?2 AND project = ?1 ORDER BY ready_at, id LIMIT ?3
 
 -- name: due
 SELECT project, min(at) AS first FROM (
-    SELECT project, expires_at AS at FROM leases WHERE ended_at IS NULL AND expires_at <= ?1
+    SELECT project, expires_at AS at FROM leases INDEXED BY leases_live WHERE ended_at IS NULL AND expires_at <= ?1
     UNION ALL
-    SELECT project, ready_at FROM tasks WHERE claim_status = 'delayed' AND ready_at <= ?1
+    SELECT project, ready_at FROM tasks INDEXED BY tasks_delayed WHERE claim_status = 'delayed' AND ready_at <= ?1
 ) GROUP BY project ORDER BY first, project LIMIT ?2
 
 -- name: delete_relationship
@@ -156,7 +156,8 @@ UPDATE leases SET expires_at = ?, heartbeat_at = ? WHERE project = ? AND id = ?
 SELECT {event} FROM events WHERE project = ? AND position > ? ORDER BY position LIMIT ?
 
 -- name: history_of_task
-SELECT {event} FROM events WHERE project = ?1 AND position > ?2 AND task_id = ?4 ORDER BY position LIMIT ?3
+SELECT {event} FROM events INDEXED BY events_task
+WHERE project = ?1 AND position > ?2 AND task_id = ?4 ORDER BY position LIMIT ?3
 
 -- name: history_in_scope
 SELECT {event} FROM events WHERE project = ?1 AND position > ?2
@@ -175,7 +176,8 @@ SELECT {run} FROM runs WHERE project = ? AND task_id = ? ORDER BY seq
 SELECT {artifact} FROM artifacts WHERE project = ? AND task_id = ? ORDER BY seq
 
 -- name: last_events_of
-SELECT {event} FROM events WHERE project = ? AND task_id = ? ORDER BY position DESC LIMIT ?
+SELECT {event} FROM events INDEXED BY events_task
+WHERE project = ? AND task_id = ? ORDER BY position DESC LIMIT ?
 
 -- name: recent
 SELECT {event} FROM events WHERE project = ? ORDER BY position DESC LIMIT ?
