@@ -20,7 +20,7 @@ import arbeit
 import arbeit.sync
 from arbeit import commands as c
 from arbeit.backends.sqlite import SQLiteStore, statements
-from arbeit.backends.sqlite.codec import CODECS
+from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.clock import SystemClock
 from arbeit.compose import Wiring
 from arbeit.core.model import Changes
@@ -126,7 +126,7 @@ def record(file: Path, ids: Sequence[str], steps: int) -> list[Rows]:
         )  # fmt: skip
         found.append(
             (
-                (PROJECT, *CODECS["task"].write(task)),
+                row_of(PROJECT, "task", task, event.position),
                 tuple(CODECS["event"].write(event)),
                 (PROJECT, *CODECS["receipt"].write(receipt)),
                 (PROJECT, head.position, head.hash, head.virtual_time, head.at),
