@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 
 from arbeit.core.model import ContextEntry, Task
-from arbeit.core.searching import Sought, score, snippet
+from arbeit.core.searching import Sought, mentions, score, snippet
 from arbeit.queries import Hit, Search
 
 
@@ -26,25 +28,23 @@ def ranked(
 
     `around` are the tasks of the entries. What does not match after all is left out, so that an index may be coarse.
     """
-    hits = [hit for task in tasks if (hit := _of_task(sought, task)) is not None]
-    hits += [hit for entry in entries if (hit := _of_entry(sought, entry, around[entry.task_id])) is not None]
-    hits.sort(key=lambda hit: (-hit.score, -hit.created_at, hit.kind, hit.entry_id or hit.task_id))
-    return hits[: query.limit]
+    said: list[tuple[str, Task | ContextEntry, Mapping[str, str]]] = [
+        *(("task", task, task_fields(task)) for task in tasks),
+        *(("entry", entry, entry_fields(entry)) for entry in entries),
+    ]
+    found = [
+        ((-points, -row.created_at, kind, row.id), row)
+        for kind, row, fields in said
+        if (points := score(sought, fields)) is not None
+    ]
+    best = heapq.nsmallest(query.limit, found, key=itemgetter(0))
+    return [_hit(sought, -key[0], row, around) for key, row in best]
 
 
-def _of_task(sought: Sought, task: Task) -> Hit | None:
-    points = score(sought, task_fields(task))
-    if points is None:
-        return None
-    text = next((text for text in (task.description, task.intent) if text and score(sought, {"intent": text})), "")
-    return Hit(
-        "task", task.id, task.title, snippet(sought, text or task.intent or task.description), points, task.created_at
-    )
-
-
-def _of_entry(sought: Sought, entry: ContextEntry, task: Task) -> Hit | None:
-    points = score(sought, entry_fields(entry))
-    if points is None:
-        return None
-    shown = snippet(sought, entry.content)
-    return Hit("entry", task.id, task.title, shown, points, entry.created_at, entry.id, entry.type)
+def _hit(sought: Sought, points: int, row: Task | ContextEntry, around: Mapping[str, Task]) -> Hit:
+    if isinstance(row, ContextEntry):
+        shown = snippet(sought, row.content)
+        return Hit("entry", row.task_id, around[row.task_id].title, shown, points, row.created_at, row.id, row.type)
+    texts = [text for text in (row.description, row.intent) if text]
+    said = next((text for text in texts if mentions(sought, text)), (row.intent or row.description))
+    return Hit("task", row.id, row.title, snippet(sought, said), points, row.created_at)

@@ -21,7 +21,7 @@ from arbeit.core.limits import check_text
 LONGEST = 1_000
 """Characters of a text to search for."""
 MOST_TERMS = 32
-SHORTEST_PREFIX = 2
+SHORTEST_PREFIX = 3
 _SNIPPET = 160
 _LEAD = 40
 _MOST_COUNTED = 5
@@ -57,6 +57,8 @@ _MARKS = "".join(
 _LETTER = "[^\\W_]|[\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
 _WORD = re.compile(f"(?:{_LETTER})(?:{_LETTER}|[{_MARKS}])*")
 
+_PLAIN_WORD = re.compile("[a-z0-9]+")
+
 
 @lru_cache(maxsize=4096)
 def _folded(letter: str) -> str:
@@ -75,8 +77,7 @@ def fold(word: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text, folded, in order."""
-    found = _WORD.findall(text)
-    return [word.lower() for word in found] if text.isascii() else [fold(word) for word in found]
+    return _PLAIN_WORD.findall(text.lower()) if text.isascii() else [fold(word) for word in _WORD.findall(text)]
 
 
 # -- the language ------------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def may_match(sought: Sought, text: str) -> bool:
 
 def snippet(sought: Sought, text: str) -> str:
     """The place in a text that a search found, in one line, with … where it was cut."""
-    at = _first(sought, text)
+    at = _first(sought, text) or 0
     start = max(0, at - _LEAD)
     if start:
         # Not in the middle of a word, if a space is near.
@@ -189,7 +190,12 @@ def snippet(sought: Sought, text: str) -> str:
     return ("…" if start else "") + said + ("…" if end < len(text) else "")
 
 
-def _first(sought: Sought, text: str) -> int:
+def mentions(sought: Sought, text: str) -> bool:
+    """Whether any of the words that are sought begins a match in a text."""
+    return _first(sought, text) is not None
+
+
+def _first(sought: Sought, text: str) -> int | None:
     for word in _WORD.finditer(text):
         said = fold(word[0])
         for group in sought.groups:
@@ -197,4 +203,4 @@ def _first(sought: Sought, text: str) -> int:
                 begins = term.prefix and len(term.words) == 1
                 if said.startswith(term.words[0]) if begins else said == term.words[0]:
                     return word.start()
-    return 0
+    return None

@@ -185,7 +185,9 @@ def _walk(
 ) -> Iterator[_Row]:
     where, bound = _where(query, telling)
     direction = " DESC" if descending else ""
-    sql = f"""SELECT {order}, {_COLUMNS["task"]} FROM tasks AS t
+    # A file has few tasks, which are quicker sorted than found on a walk.
+    index = " INDEXED BY tasks_id" if query.file is not None else ""
+    sql = f"""SELECT {order}, {_COLUMNS["task"]} FROM tasks AS t{index}
         WHERE t.project = :project AND {where} AND {beyond} ORDER BY {order}{direction} LIMIT :limit"""  # noqa: S608 - as above
     return _rows(reader, sql, {**bound, **values}, order.count(",") + 1)
 
