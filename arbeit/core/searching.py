@@ -57,17 +57,21 @@ _MARKS = "".join(
 _LETTER = "[^\\W_]|[\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
 _WORD = re.compile(f"(?:{_LETTER})(?:{_LETTER}|[{_MARKS}])*")
 
+_KEPT = "\u01e0\u01e1"
 _PLAIN_WORD = re.compile("[a-z0-9]+")
 
 
 @lru_cache(maxsize=4096)
 def _folded(letter: str) -> str:
-    lower = letter.lower()
-    lower = lower if len(lower) == 1 else letter
-    base, *rest = list(unicodedata.normalize("NFD", lower))
-    if rest and all(unicodedata.category(mark) == "Mn" for mark in rest):
-        return base
-    return "" if lower in _MARKS else lower
+    if letter in _MARKS:
+        return ""
+    base, *rest = list(unicodedata.normalize("NFD", letter))
+    # As unicode61 has it, diacritics of Latin letters are of no account, those of other scripts are.
+    if rest and base.isascii() and letter not in _KEPT:
+        letter = base
+    folded = letter.casefold()
+    folded = folded if len(folded) == 1 else letter.lower()
+    return folded if len(folded) == 1 else letter
 
 
 def fold(word: str) -> str:
