@@ -47,6 +47,9 @@ def log(store: LocalStore, project: str, upto: int) -> Iterator[Event]:
         if not chunk:
             return
         yield from chunk
+        if chunk[-1].position <= after:
+            # Whoever reads a log that was tampered with must still come to an end.
+            return
         after = chunk[-1].position
 
 

@@ -258,6 +258,11 @@ class TenureCommand(Command):
     token: str | None = field(default=None, validator=text(size=255, opaque=True), repr=False)
     force: bool = field(default=False, validator=flag)
 
+    @property
+    def forced(self) -> bool:
+        """Whether force is what it relies on: a holder that shows its token needs none."""
+        return self.force and self.token is None
+
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class ReleaseTask(TenureCommand):

@@ -83,6 +83,7 @@ def run_checks(record: object) -> None:
 
 def refuse(field: str, problem: str, *hints: str, code: Code = Code.INVALID_INPUT, **data: object) -> NoReturn:
     """Raise the error of a bad field."""
+    hints = hints or (f"Correct {field}, and try again.",)
     raise ArbeitError(code, f"{field} {problem}", suggestions=hints, data={"field": field, **data})
 
 

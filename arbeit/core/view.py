@@ -172,6 +172,8 @@ class View:
         self.urgent: list[str] | None = None
         """The critical ready tasks that have waited longest, where a batch asked for them."""
         self.ready: list[str] = []
+        self.ready_asked: tuple[str, int] | None = None
+        """Which slice of the ready tasks `ready` is."""
         self.events: list[Event] = []
         self.about: list[Receipt] = []
         self.erased: dict[int, str] = {}
@@ -258,6 +260,7 @@ class View:
             self.urgent = self._absorb_tasks(rows.urgent)
         if reads.ready_after is not None:
             self.ready = self._absorb_tasks(rows.ready)
+            self.ready_asked = reads.ready_after
         if reads.events_of:
             self.events = rows.events
         if reads.about:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeVar, get_args
 
+import attrs
+
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import RELATION_TYPES, EntryType, Priority, Relationship, Reply, Status
+from arbeit.core.model import RELATION_TYPES, EntryType, FileOperation, Priority, Relationship, Reply, Status
 from tests.core.harness import Held, Team, seconds
 
 T = TypeVar("T")
@@ -16,20 +18,33 @@ ANY_ENTRY: tuple[EntryType, ...] = get_args(EntryType)
 ANY_STATUS: tuple[Status, ...] = get_args(Status)
 AGENTS = ("ada", "bob", "eve", "zoe")
 QUEUES = ("build", "default", "docs")
-SKILLS = ("gpu", "python")
+SKILLS = ("gpu", "python", "review")
+FORCIBLE: tuple[type[c.TenureCommand], ...] = (
+    c.ReleaseTask,
+    c.CompleteTask,
+    c.FailTask,
+    c.HandoffTask,
+    c.ApproveTask,
+    c.RequestChanges,
+    c.CancelTask,
+    c.BlockTask,
+)
 TEXTS = ("", "x", "déjà vu", "→ 😀", 'quo"te\\', "line\nbreak")
 
 
 class Chaos:
     """Makes commands; remembers just enough of the answers to ask for what exists, and for what no longer does."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, patient: bool = False) -> None:
         self.random = Random(seed)
+        self.patient = patient
+        """Whether nobody is ever asked to give way by a sweep, which may stand at different places."""
         self.tasks: list[str] = ["tkt-nowhere"]
         self.held: list[Held] = []
         self.entries: list[str] = ["ctx-nowhere"]
         self.items: list[tuple[str, str]] = [("tkt-nowhere", "prg-nowhere")]
         self.edges: list[Relationship] = []
+        self.artifacts: list[str] = ["art-nowhere"]
         self.keys: list[c.Command] = []
         self.made = 0
         self.refusals: Counter[str] = Counter()
@@ -71,12 +86,14 @@ class Chaos:
     def _makers(self) -> list[Callable[[int], c.Command]]:
         return [
             *[self.create] * 6,
-            *[self.claim] * 5,
-            *[self.end] * 8,
+            *[self.claim] * 6,
+            *[self.end] * 10,
             *[self.relate] * 4,
             *[self.note] * 4,
             *[self.move] * 4,
-            self.settle,
+            *[self.record] * 2,
+            *[self.supervise] * 2,
+            *[self.settle] * 2,
             self.update,
             self.take_over,
         ]
@@ -104,6 +121,8 @@ class Chaos:
             blocked_by=self.some(self.tasks[-8:]) if self.chance(0.25) else (),
             ready_at=now + seconds(self.random.randint(0, 90)) if self.chance(0.2) else None,
             max_attempts=self.random.randint(1, 3),
+            max_runtime=seconds(self.random.randint(1, 100)) if self.chance(0.15) else None,
+            review=self.one((None, True, False)) if self.chance(0.4) else None,
             metadata=self.json(),
         )
 
@@ -113,7 +132,7 @@ class Chaos:
         name = self.one((f"old-{self.made}", self.task()))
         return c.ImportTask(**self.head(), task_id=name, title="old", status=status, outcome=outcome, created_at=7)
 
-    def update(self, _now: int) -> c.Command:
+    def update(self, now: int) -> c.Command:
         fields: dict[str, Any] = {
             "title": f"title {self.made}",
             "priority": self.one(ANY_PRIORITY),
@@ -121,6 +140,9 @@ class Chaos:
             "requires": self.some(SKILLS, 1),
             "metadata": self.json(),
             "due_at": self.one((None, 5)),
+            "ready_at": now + seconds(self.random.randint(-5, 40)),
+            "max_runtime": self.one((None, seconds(30))),
+            "review": self.one((None, True, False)),
             "max_attempts": self.random.randint(1, 4),
         }
         names = self.some(sorted(fields)) or ("title",)
@@ -131,7 +153,7 @@ class Chaos:
     def claim(self, _now: int) -> c.Command:
         agent = self.one(AGENTS)
         fields = {**self.head(), "actor": agent, "agent": agent}
-        capabilities = self.some(SKILLS, 2) if self.chance(0.4) else None
+        capabilities = self.one((SKILLS, self.some(SKILLS, 2))) if self.chance(0.5) else None
         if self.chance(0.25):
             by_name = c.ResumeTask if self.chance(0.5) else c.StartTask
             return by_name(**fields, task_id=self.task(), capabilities=capabilities)
@@ -147,7 +169,15 @@ class Chaos:
         held = self.held[-1 - int(len(self.held) * self.random.random() ** 4)]
         fields = {**self.head(), "actor": held.agent, "task_id": held.task.id, "token": held.token}
         then = c.ClaimTasks(agent=held.agent) if self.chance(0.3) else None
-        choice = self.random.randint(0, 9)
+        if held.task.status == "in_review" and self.chance(0.8):
+            if self.chance(0.6):
+                return c.ApproveTask(**fields, note=self.text(), then_claim=then)
+            return c.RequestChanges(**fields, reasons="not yet", then_claim=then)
+        choice = self.random.randint(0, 10)
+        if choice == 10:
+            return c.HandoffTask(
+                **fields, to_agent=self.one((*AGENTS, "nobody")), note="yours", ttl=self.one((None, seconds(9)))
+            )
         if choice <= 3:
             evidence = ("seen",) if self.chance(0.8) else ()
             return c.CompleteTask(
@@ -173,6 +203,57 @@ class Chaos:
         if choice == 5:
             return c.CancelTask(**fields)
         return c.Sweep(limit=self.random.randint(1, 100))
+
+    def supervise(self, _now: int) -> c.Command:
+        """What only supervisors may; and what anybody may do away with."""
+        fields = {**self.head(), "task_id": self.task()}
+        if self.held and self.chance(0.7):
+            fields["task_id"] = self.held[-1].task.id
+        choice = self.random.randint(0, 10)
+        if choice <= 3:
+            kind = self.one(FORCIBLE)
+            needed: dict[str, Any] = {
+                "to_agent": self.one(AGENTS),
+                "note": "x",
+                "reasons": "x",
+                "reason": "x",
+                "evidence": ("x",),
+            }
+            names = {each.name for each in attrs.fields(kind)}
+            return kind(**fields, force=True, **{name: value for name, value in needed.items() if name in names})
+        if choice <= 5:
+            return c.PreemptTask(**fields, reason=self.text())
+        if choice <= 7:
+            return c.DeleteTask(**{**fields, "task_id": self.task()}, reason=self.text())
+        if choice == 8:
+            return c.RerankTasks(**self.head(), after=self.one(("", self.task())))
+        return self.erase()
+
+    def erase(self) -> c.Command:
+        kind = self.one(c.ERASABLE)
+        task_id, item = self.one(self.items)
+        records = {"task": self.task(), "entry": self.one(self.entries), "artifact": self.one(self.artifacts)}
+        record_id = records.get(kind, item)
+        return c.EraseRecord(**self.head(), kind=kind, record_id=record_id, task_id=task_id if kind == "item" else None)
+
+    def record(self, _now: int) -> c.Command:
+        """Usage, links, artifacts and secrets."""
+        fields = self.head()
+        held = self.held[-1] if self.held else None
+        if held is None or self.chance(0.2):
+            if self.chance(0.5):
+                return c.SetSecret(**fields, name=self.one(("key", "pin")), provider="env", path=self.one(("A", "B")))
+            path, how = self.one(("a.py", "b.py")), self.one(get_args(FileOperation))
+            return c.LinkFile(**fields, task_id=self.task(), path=path, file_operation=how)
+        fields |= {"actor": held.agent, "task_id": held.task.id, "token": held.token}
+        choice = self.random.randint(0, 3)
+        if choice == 0:
+            return c.ReportUsage(**fields, usage={"model": "m", "cost": 5, self.one(("tokens_in", "calls")): 2})
+        if choice == 1:
+            return c.LinkSession(**fields, session_id=self.one(("s-1", "s-2")))
+        if choice == 2:
+            return c.AttachArtifact(**fields, name=f"log {self.made}", size=self.made, sha256="a" * 64)
+        return c.UseSecret(**fields, name=self.one(("key", "pin")))
 
     def relate(self, _now: int) -> c.Command:
         fields = {**self.head(), "from_task_id": self.task(), "to_task_id": self.task()}
@@ -210,16 +291,26 @@ class Chaos:
                 **fields,
                 queue=self.one(QUEUES),
                 weight=self.random.randint(1, 1000),
-                paused=self.chance(0.15),
+                paused=self.chance(0.1),
                 max_in_progress=self.one((None, None, 1, 3)),
                 max_ready=self.one((None, None, None, 6)),
             )
         if choice == 2:
             skills = self.some(SKILLS, 2)
             most = self.one((None, None, 1, 2))
-            return c.RegisterAgent(**fields, agent_id=self.one(AGENTS), capabilities=skills, max_leases=most)
+            agent, persona = self.one(AGENTS), self.one(("", "supervisor", "supervisor"))
+            known = {"agent_id": agent, "persona": persona}
+            return c.RegisterAgent(**fields, **known, capabilities=skills, max_leases=most)
         retry = self.one(("at_once", {"name": "exponential", "base": 2}))
-        settings = {"retry": retry, "incomplete_children": self.one(("warn", "refuse"))}
+        waits = {"name": "critical_waits", "patience": 5, "grace": 10}
+        settings = {
+            "retry": retry,
+            "incomplete_children": self.one(("warn", "refuse")),
+            "review": self.one(("none", "required")),
+            "ranking": self.one(("aged_priority", "first_ready", "earliest_due")),
+            "preemption": self.one(("on_request", waits if not self.patient else "on_request")),
+            "lease_length": self.one(("jittered", {"name": "jittered", "max_runtime": 90})),
+        }
         return c.UpdateProject(**fields, settings=settings)
 
     # -- answers ---------------------------------------------------------------------------------------
@@ -230,13 +321,19 @@ class Chaos:
             assert result.code is not Code.INTERNAL, result.__cause__
             self.refusals[result.code] += 1
             return
-        if result.task is not None and result.task.id not in self.tasks:
-            self.tasks.append(result.task.id)
+        if result.task is not None:
+            task_id, lease_id = result.task.id, result.task.lease_id
+            if task_id not in self.tasks:
+                self.tasks.append(task_id)
+            # What has just ended is kept for zombies, behind what is held.
+            self.held.sort(key=lambda held: held.task.id != task_id or held.lease.id == lease_id)
         if result.relationship is not None:
             self.edges.append(result.relationship)
         self.held.extend(team.held(grant) for grant in result.grants)
         self.entries.extend(entry.id for entry in result.entries)
         self.items.extend((item.task_id, item.id) for item in result.items)
+        if result.artifact is not None:
+            self.artifacts.append(result.artifact.id)
 
 
 def run(team: Team, chaos: Chaos, steps: int) -> list[Reply]:
@@ -247,6 +344,6 @@ def run(team: Team, chaos: Chaos, steps: int) -> list[Reply]:
         chaos.learn(team, result)
         if isinstance(result, Reply):
             replies.append(result)
-        if chaos.chance(0.3):
-            team.tick(chaos.random.choice((0.001, 0.7, 3, 20, 70)))
+        if chaos.chance(0.2):
+            team.tick(chaos.random.choice((0.001, 0.001, 0.7, 0.7, 3, 3, 10, 20, 70)))
     return replies

@@ -135,6 +135,11 @@ class Team:
     def task(self, task: Task | str) -> Task:
         return self.project.get(id_of(task)).task
 
+    def task_row(self, task: Task | str) -> Task:
+        """A task as it is stored, deleted or not."""
+        row: Task = self.rows()["task"][id_of(task)]
+        return row
+
     def rows(self) -> dict[str, dict[Any, Any]]:
         return self.kernel.store.rows(PROJECT)
 
@@ -242,7 +247,12 @@ MINIMAL: Mapping[type[c.Command], Mapping[str, Any]] = {
     c.ReleaseTask: {"task_id": "tkt-1", "token": "f" * 32},
     c.CompleteTask: {"task_id": "tkt-1", "token": "f" * 32},
     c.FailTask: {"task_id": "tkt-1", "token": "f" * 32},
+    c.HandoffTask: {"task_id": "tkt-1", "token": "f" * 32, "to_agent": "bob", "note": "yours now"},
+    c.ApproveTask: {"task_id": "tkt-1", "token": "f" * 32},
+    c.RequestChanges: {"task_id": "tkt-1", "token": "f" * 32, "reasons": "no test"},
+    c.PreemptTask: {"task_id": "tkt-1"},
     c.CancelTask: {"task_id": "tkt-1"},
+    c.DeleteTask: {"task_id": "tkt-1"},
     c.BlockTask: {"task_id": "tkt-1", "reason": "stuck"},
     c.UnblockTask: {"task_id": "tkt-1"},
     c.Sweep: {},
@@ -252,10 +262,18 @@ MINIMAL: Mapping[type[c.Command], Mapping[str, Any]] = {
     c.SupersedeContext: {"entry_id": "ctx-1", "content": "better"},
     c.AddProgress: {"task_id": "tkt-1", "items": ("step",)},
     c.CompleteProgress: {"task_id": "tkt-1", "item_ids": ("prg-1",)},
+    c.RerankTasks: {},
+    c.ReportUsage: {"task_id": "tkt-1", "token": "f" * 32, "usage": {"tokens_in": 1}},
+    c.LinkSession: {"task_id": "tkt-1", "session_id": "s-1"},
+    c.LinkFile: {"task_id": "tkt-1", "path": "src/a.py"},
+    c.AttachArtifact: {"task_id": "tkt-1", "token": "f" * 32, "name": "log.txt", "size": 3, "sha256": "a" * 64},
+    c.SetSecret: {"name": "deploy-key", "provider": "env", "path": "DEPLOY_KEY"},
+    c.UseSecret: {"task_id": "tkt-1", "token": "f" * 32, "name": "deploy-key"},
+    c.EraseRecord: {"kind": "task", "record_id": "tkt-1"},
 }
 """What each command takes at least."""
 
 
-def make(kind: type[c.Command], **fields: Any) -> c.Command:  # noqa: ANN401 - wrong ones too
+def make(kind: type[c.Command], /, **fields: Any) -> c.Command:  # noqa: ANN401 - wrong ones too
     """A command of a kind with what it takes at least, and these fields."""
     return kind(**{**MINIMAL[kind], **fields})

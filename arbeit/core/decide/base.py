@@ -137,6 +137,18 @@ def refuse_subordinate(view: View, env: Env, command: Command) -> Rejection | No
     )
 
 
+def refuse_own(actor: str, task: Task) -> Rejection | None:
+    """Why somebody may not judge a task under review: it did the work."""
+    if actor != task.submitted_by:
+        return None
+    return Rejection(
+        Code.FORBIDDEN,
+        f"{actor} finished task {task.id}, so somebody else must review it",
+        ("Leave it to another reviewer.", "Claim the next ready task."),
+        data={"task_id": task.id},
+    )
+
+
 def unknown_actor(actor: str) -> Rejection:
     """The answer to somebody who has not said who it is, where that is asked for."""
     return Rejection(
@@ -167,8 +179,10 @@ def promote(view: View, env: Env, task_ids: list[str]) -> Generator[Fact, None, 
 
 
 def rank_if_due(env: Env, task: Task, ready_at: int) -> int | None:
-    """The rank of a task that opens again, or None while it is delayed or waits."""
-    if ready_at > env.now or task.open_blockers or task.open_children:
+    """The rank of a task that opens again, or its review, or None while it is delayed or waits."""
+    # What a task waits for holds its work back; a review is of work that is done.
+    waits = task.submitted_by is None and (task.open_blockers or task.open_children)
+    if ready_at > env.now or waits:
         return None
     return env.policies.ranking.rank(task, ready_at)
 

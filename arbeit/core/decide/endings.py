@@ -105,7 +105,7 @@ def release_task(view: View, command: c.ReleaseTask, env: Env) -> Steps:
         entry_id=fresh_id(view, env, "ctx") if command.note else None,
         note=command.note,
         reason=_reason(view, task, undelivered=command.undelivered),
-        forced=command.force,
+        forced=command.forced,
     )
     grants, notices = yield from and_claim(view, command, env)
     return Reply(task=view.task(task.id), grants=grants, warnings=notices)
@@ -142,7 +142,7 @@ def complete_task(view: View, command: c.CompleteTask, env: Env) -> Steps:
             by=task.assignee,
             ready_at=env.now,
             rank=env.policies.ranking.rank(task, env.now),
-            forced=command.force,
+            forced=command.forced,
         )
     else:
         frees = dependents(view, task)
@@ -155,7 +155,7 @@ def complete_task(view: View, command: c.CompleteTask, env: Env) -> Steps:
             evidence=command.evidence,
             outputs=command.outputs,
             frees=frees,
-            forced=command.force,
+            forced=command.forced,
         )
         yield from promote(view, env, freed(task, frees))
     grants, notices = yield from and_claim(view, command, env)
@@ -211,7 +211,7 @@ def fail_task(view: View, command: c.FailTask, env: Env) -> Steps:
         exhausted=delay is None,
         entry_id=fresh_id(view, env, "ctx"),
         note=command.error or "failed without a reason given",
-        forced=command.force,
+        forced=command.forced,
     )
     yield from after_attempt(view, env, task.id, run_id)
     grants, notices = yield from and_claim(view, command, env)
@@ -235,7 +235,7 @@ def cancel_task(view: View, command: c.CancelTask, env: Env) -> Steps:
         fence=task.fence + (task.lease_id is not None),
         reason=command.reason,
         frees=frees,
-        forced=command.force and task.lease_id is not None,
+        forced=command.forced and task.lease_id is not None,
     )
     yield from promote(view, env, freed(task, frees))
     return Reply(task=view.task(task.id), warnings=blocker_notices(task))
@@ -260,7 +260,7 @@ def block_task(view: View, command: c.BlockTask, env: Env) -> Steps:
         fence=task.fence + (task.lease_id is not None),
         reason=command.reason,
         blocked_by=command.blocked_by,
-        forced=command.force and task.lease_id is not None,
+        forced=command.forced and task.lease_id is not None,
     )
     return Reply(task=view.task(task.id))
 
@@ -297,7 +297,7 @@ def _refuse_delete(view: View, task: Task) -> Rejection | None:
         return Rejection(
             Code.ALREADY_CLAIMED,
             f"task {task.id} is held by {task.assignee}; a held task cannot be deleted",
-            ("Wait until it is free, or cancel it by force as a supervisor first.",),
+            ("Wait until it is free.", "Leave a note for its holder, or ask a supervisor."),
             data={"task_id": task.id, "assignee": task.assignee},
         )
     children = [child for child in graph.children(view, task.id) if view.task(child).deleted_at is None]

@@ -15,6 +15,8 @@ from arbeit.core.decide.base import (
     fresh_id,
     holder_notices,
     promote,
+    rank_if_due,
+    refuse_own,
     refuse_step,
     refuse_token,
 )
@@ -268,7 +270,7 @@ def _refuse_not_ready(view: View, env: Env, command: c.StartTask, task: Task) ->
     resumed = command.operation == "task.resume"
     queue = view.schedule.queues[task.queue]
     why, hint = "", "Claim the next ready task instead."
-    if task.open_blockers:
+    if task.open_blockers and task.status != "in_review":
         why, hint = f"waits for {_blockers(view, env, command.actor, task)}", "Finish what blocks it first."
     elif task.open_children and task.status != "in_review":
         why, hint = f"has {task.open_children} unfinished children", "Finish its children first."
@@ -298,11 +300,13 @@ def _refuse_unable(view: View, command: c.StartTask, task: Task) -> Rejection | 
     missing = lacking(task.group, command.agent, has)
     if not missing:
         return None
+    if f"!{command.agent}" in missing:
+        return refuse_own(command.agent, task)
     return Rejection(
         Code.FORBIDDEN,
         f"task {task.id} requires {' and '.join(missing)}, which {command.agent} does not have",
         ("Claim without naming a task to get one that suits you.",),
-        data={"task_id": task.id, "requires": list(task.requires)},
+        data={"task_id": task.id, "requires": missing},
     )
 
 
@@ -351,13 +355,15 @@ def _reclaim(view: View, env: Env, task: Task, deadline: int) -> Generator[Fact,
     reason = _why_reclaimed(lease, deadline)
     counted = reason in {"expired", "timed_out"}
     delay = env.policies.retry.backoff(task, env.entropy()) if counted else 0
+    # A task that nobody worked on goes back to its old place.
+    ready_at = task.ready_at if reason == "undelivered" else env.now + (delay or 0)
     yield TaskReclaimed(
         task_id=task.id,
         run_id=lease.run_id,
         fence=task.fence + 1,
         deadline=deadline,
-        # A task that nobody worked on goes back to its old place.
-        ready_at=task.ready_at if reason == "undelivered" else env.now + (delay or 0),
+        ready_at=ready_at,
+        rank=rank_if_due(env, task, ready_at) if reason == "undelivered" else None,
         exhausted=delay is None,
         entry_id=fresh_id(view, env, "ctx") if reason != "undelivered" else None,
         note=_RECLAIMED[reason].format(task.assignee),

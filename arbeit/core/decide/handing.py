@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arbeit.core import commands as c
-from arbeit.core.decide.base import Env, Need, Steps, fresh_id, promote
+from arbeit.core.decide.base import Env, Need, Steps, fresh_id, promote, refuse_own
 from arbeit.core.decide.endings import and_claim, dependents, freed, refuse_children, run_of, tenure
 from arbeit.core.decide.grants import ends_by, refuse_more
 from arbeit.core.errors import Code, Rejection
@@ -37,7 +37,7 @@ def handoff_task(view: View, command: c.HandoffTask, env: Env) -> Steps:
         ends_by=last,
         entry_id=fresh_id(view, env, "ctx"),
         note=command.note,
-        forced=command.force,
+        forced=command.forced,
     )
     return Reply(task=view.task(task.id))
 
@@ -89,7 +89,7 @@ def approve_task(view: View, command: c.ApproveTask, env: Env) -> Steps:
     task = yield from tenure(view, env, command)
     if isinstance(task, Rejection):
         return task
-    refused = refuse_children(view, task) or _refuse_own(command.actor, task)
+    refused = refuse_children(view, task) or refuse_own(command.actor, task)
     if refused is not None:
         return refused
     frees = dependents(view, task)
@@ -100,22 +100,11 @@ def approve_task(view: View, command: c.ApproveTask, env: Env) -> Steps:
         entry_id=fresh_id(view, env, "ctx") if command.note else None,
         note=command.note,
         frees=frees,
-        forced=command.force,
+        forced=command.forced,
     )
     yield from promote(view, env, freed(task, frees))
     grants, notices = yield from and_claim(view, command, env)
     return Reply(task=view.task(task.id), grants=grants, warnings=notices)
-
-
-def _refuse_own(actor: str, task: Task) -> Rejection | None:
-    if actor != task.submitted_by:
-        return None
-    return Rejection(
-        Code.FORBIDDEN,
-        f"{actor} finished task {task.id}, so somebody else must review it",
-        ("Leave it to another reviewer.",),
-        data={"task_id": task.id},
-    )
 
 
 def request_changes(view: View, command: c.RequestChanges, env: Env) -> Steps:
@@ -132,7 +121,7 @@ def request_changes(view: View, command: c.RequestChanges, env: Env) -> Steps:
         rank=None if waits else env.policies.ranking.rank(task, env.now),
         entry_id=fresh_id(view, env, "ctx"),
         note=command.reasons,
-        forced=command.force,
+        forced=command.forced,
     )
     grants, notices = yield from and_claim(view, command, env)
     return Reply(task=view.task(task.id), grants=grants, warnings=notices)

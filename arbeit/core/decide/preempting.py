@@ -8,6 +8,7 @@ from arbeit.core import commands as c
 from arbeit.core.decide.base import Env, Need, Steps, find, refuse_step, refuse_subordinate
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import PreemptRequested
+from arbeit.core.fairness import lacking, pickable
 from arbeit.core.model import Reply, Task
 from arbeit.core.policy import Holding
 from arbeit.core.view import Reads, View
@@ -75,6 +76,7 @@ def critical_preemptions(view: View, env: Env) -> Generator[Need | PreemptReques
 
 def _holdings(view: View, env: Env, waiting: Task) -> list[Holding]:
     """Who holds something now and could do the waiting task instead, in the order of their leases' ids."""
+    queue = view.schedule.queues[waiting.queue]
     found = []
     for _, lease in sorted(view.leases.items()):
         if lease is None or lease.ended_at is not None or not lease.accepted:
@@ -83,6 +85,8 @@ def _holdings(view: View, env: Env, waiting: Task) -> list[Holding]:
         if task is None or agent is None or task.lease_id != lease.id:
             continue
         sees = env.policies.access.scope(agent.id).sees(waiting.queue)
-        if sees and set(waiting.requires).issubset(agent.capabilities):
+        # Where no more may be in progress, only what gives way there makes room.
+        room = pickable(queue) or (not queue.paused and task.queue == queue.name)
+        if sees and room and not lacking(waiting.group, agent.id, agent.capabilities):
             found.append(Holding(task, lease, agent))
     return found

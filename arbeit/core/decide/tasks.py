@@ -214,7 +214,9 @@ def update_task(view: View, command: c.UpdateTask, env: Env) -> Steps:
         refused = _refuse_delay(task)
         if refused is not None:
             return refused
-        wanted["ready_at"] = max(command.ready_at, env.now)
+        if task.claim_status != "ready" or command.ready_at > env.now:
+            # What is ready already keeps its place in line.
+            wanted["ready_at"] = max(command.ready_at, env.now)
     changes = differing(task, wanted)
     queue = changes.get("queue")
     if queue is not None:
@@ -237,23 +239,38 @@ def update_task(view: View, command: c.UpdateTask, env: Env) -> Steps:
 def _refuse_delay(task: Task) -> Rejection | None:
     if task.status == "open":
         return None
+    hint = "Unblock it first." if task.status == "blocked" else "Leave ready_at out: only open tasks have one."
     return Rejection(
         Code.INVALID_TRANSITION,
         f"task {task.id} is {task.status}, so it cannot be delayed",
-        ("Only open tasks have a ready_at; release the task first." if task.lease_id else "Unblock it first.",),
+        (hint,),
         data={"task_id": task.id, "status": task.status},
     )
 
 
-def rerank_tasks(view: View, _command: c.RerankTasks, env: Env) -> Steps:
+def rerank_tasks(view: View, command: c.RerankTasks, env: Env) -> Steps:
     """Rank one slice of the ready tasks anew; the reply counts the slice and says where the next begins."""
-    tasks = [view.task(task_id) for task_id in view.ready]
-    ready = [task for task in tasks if task.claim_status == "ready"]
-    ranks = ((task, env.policies.ranking.rank(task, task.ready_at)) for task in ready)
+    if view.ready_asked != (command.after, command.limit):
+        # Another slice of the same batch was loaded instead.
+        yield Need(Reads(ready_after=(command.after, command.limit)))
+    tasks, cursor = _slice(view, command)
+    ranks = ((task, env.policies.ranking.rank(task, task.ready_at)) for task in tasks)
     moved = tuple((task.id, rank) for task, rank in ranks if rank != task.rank)
     if moved:
         yield TasksReranked(ranks=moved)
-    return Reply(count=len(tasks), cursor=tasks[-1].id if tasks else None)
+    return Reply(count=len(tasks), cursor=cursor)
+
+
+def _slice(view: View, command: c.RerankTasks) -> tuple[list[Task], str | None]:
+    """The ready tasks of one slice, those of this batch among them, and where the next slice begins."""
+    bound = view.ready[-1] if len(view.ready) == command.limit else None
+    touched = (*view.new["task"], *view.changed["task"])
+    names = {*view.ready, *(name for name in touched if name > command.after and (bound is None or name <= bound))}
+    ready = [task for name in sorted(names) if (task := view.task(name)).claim_status == "ready"]
+    if len(ready) >= command.limit or bound is None:
+        ready = ready[: command.limit]
+        return ready, ready[-1].id if ready else None
+    return ready, bound
 
 
 def import_task(view: View, command: c.ImportTask, env: Env) -> Steps:

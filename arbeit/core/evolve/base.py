@@ -105,7 +105,7 @@ def count_children(view: View, task_id: str, step: int) -> None:
 
 def put_counted(view: View, old: Task, task: Task) -> None:
     """Store a task whose counts changed, and where that leaves it for claimers."""
-    if task.status == "open":
+    if task.status == "open" and task.deleted_at is None:
         # A task that nothing holds back any more is promoted by a fact of its own, which ranks it.
         waits = task.open_blockers or task.open_children
         if waits:
