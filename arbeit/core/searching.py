@@ -46,6 +46,9 @@ class Sought:
 
 
 # -- words -------------------------------------------------------------------------------------------------------
+#
+# As SQLite's tokenizer unicode61 with remove_diacritics 2 has it, but for characters younger than its tables, which are
+# letters there: recent emoji, some scripts.
 
 # What SQLite's unicode61 takes for a diacritic inside a word, and drops.
 _MARKS = "".join(
