@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from arbeit.audit import Verification
+    from arbeit.audit import Snapshot, Verification
     from arbeit.core import commands, events
     from arbeit.core.errors import ArbeitError, Code
     from arbeit.core.limits import UNSET
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ContextEntry,
         Event,
         Explanation,
+        FileLink,
         Lease,
         Notice,
         ProgressItem,
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
         Reply,
         Run,
         SecretRef,
+        SessionLink,
         Task,
     )
     from arbeit.hub import Hub, open
     from arbeit.ports import PARTS, Page, Parts
     from arbeit.project import Project
+    from arbeit.queries import Hit, Slice
+    from arbeit.rendering.brief import Brief
     from arbeit.secret_providers import EnvSecrets, FileSecrets, Secret
+    from arbeit.stats import Stats
     from arbeit.wire import fact_of, rfc3339, utc
     from arbeit.work import Work
 
@@ -44,12 +49,15 @@ _HOMES = {
     "Agent": "arbeit.core.model",
     "ArbeitError": "arbeit.core.errors",
     "Artifact": "arbeit.core.model",
+    "Brief": "arbeit.rendering.brief",
     "Code": "arbeit.core.errors",
     "ContextEntry": "arbeit.core.model",
     "EnvSecrets": "arbeit.secret_providers",
     "Event": "arbeit.core.model",
     "Explanation": "arbeit.core.model",
+    "FileLink": "arbeit.core.model",
     "FileSecrets": "arbeit.secret_providers",
+    "Hit": "arbeit.queries",
     "Hub": "arbeit.hub",
     "Lease": "arbeit.core.model",
     "Notice": "arbeit.core.model",
@@ -63,6 +71,10 @@ _HOMES = {
     "Run": "arbeit.core.model",
     "Secret": "arbeit.secret_providers",
     "SecretRef": "arbeit.core.model",
+    "SessionLink": "arbeit.core.model",
+    "Slice": "arbeit.queries",
+    "Snapshot": "arbeit.audit",
+    "Stats": "arbeit.stats",
     "Task": "arbeit.core.model",
     "Verification": "arbeit.audit",
     "Work": "arbeit.work",
@@ -79,12 +91,15 @@ __all__ = [
     "Agent",
     "ArbeitError",
     "Artifact",
+    "Brief",
     "Code",
     "ContextEntry",
     "EnvSecrets",
     "Event",
     "Explanation",
+    "FileLink",
     "FileSecrets",
+    "Hit",
     "Hub",
     "Lease",
     "Notice",
@@ -98,6 +113,10 @@ __all__ = [
     "Run",
     "Secret",
     "SecretRef",
+    "SessionLink",
+    "Slice",
+    "Snapshot",
+    "Stats",
     "Task",
     "Verification",
     "Work",
