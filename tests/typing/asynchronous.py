@@ -98,3 +98,26 @@ async def refusals(project: Project) -> None:
         assert_type(error.retryable, bool)
     results = await project.execute_many([arbeit.commands.CreateTask(title="T")])
     assert_type(results, list[arbeit.Reply | ArbeitError])
+
+
+async def passing_on(project: Project, work: Work) -> None:
+    assert_type(await work.handoff("ben", "half is done", ttl=60), Task)
+    assert_type(await work.approve("good", then_claim=True), Work | None)
+    assert_type(await work.request_changes("not yet"), Work | None)
+    assert_type(await work.report_usage(model="m", tokens_in=3, cost=2, files=1), arbeit.Run)
+    assert_type(await work.link_file("a.py"), arbeit.FileLink | None)
+    assert_type(await project.preempt_task("tkt-1", "it burns"), Task)
+    assert_type(await project.handoff_task("tkt-1", "ben", "yours"), Task)
+    assert_type(await project.delete_task("tkt-1"), Task)
+    assert_type(await project.erase("entry", "ctx-1"), int)
+    assert_type(await project.rerank(), int)
+
+
+async def looking_back(project: Project) -> None:
+    assert_type(await project.search("flaky -slow"), list[arbeit.Hit])
+    assert_type(await project.brief("tkt-1", max_tokens=1000, count=len), arbeit.Brief)
+    assert_type(await project.document("tkt-1", include="all", depth=2), str)
+    assert_type(await project.stats(), arbeit.Stats)
+    assert_type(await project.replay(position=3), arbeit.Snapshot)
+    assert_type(await project.runs(task_id="tkt-1"), arbeit.Slice[arbeit.Run])
+    assert_type(await project.agent("ben"), arbeit.Agent)

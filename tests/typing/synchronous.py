@@ -72,3 +72,26 @@ def endings(work: Work) -> None:
     assert_type(work.release("later"), Work | None)
     assert_type(work.block("needs a key", blocked_by=["tkt-2"]), Task)
     assert_type(work.cancel("never mind"), Task)
+
+
+def passing_on(project: Project, work: Work) -> None:
+    assert_type(work.handoff("ben", "half is done", ttl=60), Task)
+    assert_type(work.approve("good", then_claim=True), Work | None)
+    assert_type(work.request_changes("not yet"), Work | None)
+    assert_type(work.report_usage(model="m", tokens_in=3, cost=2, files=1), arbeit.Run)
+    assert_type(work.link_file("a.py"), arbeit.FileLink | None)
+    assert_type(project.preempt_task("tkt-1", "it burns"), Task)
+    assert_type(project.handoff_task("tkt-1", "ben", "yours"), Task)
+    assert_type(project.delete_task("tkt-1"), Task)
+    assert_type(project.erase("entry", "ctx-1"), int)
+    assert_type(project.rerank(), int)
+
+
+def looking_back(project: Project) -> None:
+    assert_type(project.search("flaky -slow"), list[arbeit.Hit])
+    assert_type(project.brief("tkt-1", max_tokens=1000, count=len), arbeit.Brief)
+    assert_type(project.document("tkt-1", include="all", depth=2), str)
+    assert_type(project.stats(), arbeit.Stats)
+    assert_type(project.replay(position=3), arbeit.Snapshot)
+    assert_type(project.runs(task_id="tkt-1"), arbeit.Slice[arbeit.Run])
+    assert_type(project.agent("ben"), arbeit.Agent)
