@@ -9,6 +9,8 @@ import pytest
 from arbeit.core.errors import Code
 from arbeit.core.transitions import TRANSITIONS
 from arbeit.policies import BUILT_IN, OTHER_SETTINGS
+from arbeit.project.named import QUERIES
+from arbeit.queries import PARTS, SORTS
 from docs import lifecycle
 
 ROOT = Path(__file__).parent.parent
@@ -69,3 +71,15 @@ def test_the_errors_page_names_only_codes_that_exist() -> None:
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert broken == []
+
+
+def test_the_queries_page_has_every_query_with_its_parameters() -> None:
+    page = (ROOT / "docs/reference/queries.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| ", page, re.MULTILINE)
+    said = {name: [(one, bool(bold)) for bold, one in re.findall(r"(\*\*)?`(\w+)`", cells)] for name, cells in rows}
+    assert said == {name: list(parameters.items()) for name, parameters in QUERIES.items()}
+
+
+def test_the_reading_page_names_every_part_and_sort() -> None:
+    page = (ROOT / "docs/reference/reading.md").read_text()
+    assert [name for name in (*PARTS, *SORTS) if f"`{name}`" not in page] == []

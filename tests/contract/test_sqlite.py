@@ -15,9 +15,11 @@ from arbeit.backends.sqlite.codec import CODECS, KEYS, row_of
 from arbeit.backends.sqlite.opening import APPLICATION_ID
 from arbeit.compose import Wiring
 from arbeit.core import model
+from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import ContextEntry, Event, Head
 from arbeit.core.view import Reads
 from arbeit.ports import Clock, LocalStore
+from arbeit.queries import Search
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, FaceContract, StoreContract
@@ -276,6 +278,83 @@ def test_opening_scrubs_what_a_process_that_died_had_erased(tmp_path: Path, monk
     assert _lies_somewhere(tmp_path)
     SQLiteStore(tmp_path / "team.db", VirtualClock()).close()
     assert _lies_somewhere(tmp_path) == []
+
+
+def _vocabulary(path: Path, table: str) -> set[str]:
+    connection = sqlite3.connect(path)
+    connection.execute(f"CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, {table}, row)")
+    found = {row[0] for row in connection.execute("SELECT term FROM words")}
+    connection.close()
+    return found
+
+
+def test_erased_words_are_not_in_the_index(tmp_path: Path) -> None:
+    store = _with_secret_words(tmp_path)
+    assert "nobody" in _vocabulary(tmp_path / "team.db", "tasks_text")
+    assert "nobody" in _vocabulary(tmp_path / "team.db", "entries_text")
+    _erase(store)
+    assert "nobody" not in _vocabulary(tmp_path / "team.db", "tasks_text")
+    assert _vocabulary(tmp_path / "team.db", "entries_text") == {"demo", "erased"}
+    store.close()
+    connection = sqlite3.connect(tmp_path / "team.db")
+    # Deleted words may outlive their rows inside a segment until it is merged: one segment has merged them all.
+    assert connection.execute("SELECT count(DISTINCT segid) FROM tasks_text_idx").fetchone()[0] == 1
+    connection.execute("INSERT INTO tasks_text (tasks_text) VALUES ('integrity-check')")
+    connection.execute("INSERT INTO entries_text (entries_text) VALUES ('integrity-check')")
+    connection.close()
+
+
+# -- the full-text index ------------------------------------------------------------------------------------------
+
+
+def test_without_fts5_everything_but_searching_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLiteStore, "_has_fts5", lambda _self: False)
+        store = SQLiteStore(tmp_path / "team.db", VirtualClock())
+        transact(store, Scribe(new={"task": [task("t1", title="words")]}))
+        transact(store, Scribe(changed={"task": [task("t1", title="other words")]}))
+        with pytest.raises(ArbeitError, match="FTS5") as caught:
+            store.search(Search(DEMO, "words"))
+        assert caught.value.code is Code.STORE_UNAVAILABLE
+        store.close()
+    store = SQLiteStore(tmp_path / "team.db", VirtualClock())
+    assert [hit.task_id for hit in store.search(Search(DEMO, "other words"))] == ["t1"]
+    store.close()
+    monkeypatch.setattr(SQLiteStore, "_has_fts5", lambda _self: False)
+    with pytest.raises(ArbeitError, match="full-text index") as caught:
+        SQLiteStore(tmp_path / "team.db", VirtualClock())
+    assert caught.value.code is Code.STORE_UNAVAILABLE
+
+
+def test_a_change_of_status_leaves_the_index_alone(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "team.db", VirtualClock(), synchronous="NORMAL")
+    transact(store, Scribe(new={"task": [task("t1", title="words")]}))
+    looked = sqlite3.connect(tmp_path / "team.db")
+    before = looked.execute("SELECT * FROM tasks_text_data").fetchall()
+    transact(store, Scribe(changed={"task": [task("t1", title="words", status="completed")]}))
+    assert looked.execute("SELECT * FROM tasks_text_data").fetchall() == before
+    transact(store, Scribe(changed={"task": [task("t1", title="others", status="completed")]}))
+    assert looked.execute("SELECT * FROM tasks_text_data").fetchall() != before
+    looked.close()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER strange AFTER INSERT ON tasks BEGIN DELETE FROM events; END",
+        "CREATE VIEW strange AS SELECT 1",
+        "DROP TRIGGER tasks_text_new; CREATE TRIGGER tasks_text_new AFTER INSERT ON tasks BEGIN SELECT 1; END",
+    ],
+)
+def test_a_file_with_code_that_is_not_ours_is_refused(tmp_path: Path, sql: str) -> None:
+    SQLiteStore(tmp_path / "team.db", VirtualClock()).close()
+    connection = sqlite3.connect(tmp_path / "team.db")
+    connection.executescript(sql)
+    connection.close()
+    with pytest.raises(ArbeitError, match="trigger or view") as caught:
+        SQLiteStore(tmp_path / "team.db", VirtualClock())
+    assert caught.value.code is Code.INVALID_INPUT
 
 
 # -- plans --------------------------------------------------------------------------------------------------------
