@@ -441,3 +441,41 @@ async def test_what_another_process_creates_wakes_claimers(tmp_path: Path) -> No
                     group.start_soon(line.wait, agent)
                 await theirs.execute_many([c.CreateTask(title="T")] * 2)
         assert sorted(agent for agent, _ in line.got) == ["a", "b"]
+
+
+async def test_a_waiting_agent_takes_up_what_is_handed_over_to_it() -> None:
+    async with opened() as (line, group, _):
+        work = await held(line.project, "T")
+        await line_up(line, group, "a", "b")
+        await work.handoff("b", "yours")
+        await wait_all_tasks_blocked()
+        assert line.got == [("b", "T")]
+        line.scopes["a"].cancel()
+
+
+async def test_what_waits_for_a_review_wakes_a_reviewer_who_did_not_do_it() -> None:
+    async with opened() as (line, group, _):
+        await line.project.create_task("T", review=True)
+        work = await line.project.claim("a", capabilities=["review"])
+        assert work is not None
+        await line_up(line, group, "a", "b", capabilities=["review"])
+        await line_up(line, group, "c")
+        await work.complete("done", evidence=["e"])
+        await wait_all_tasks_blocked()
+        assert line.got == [("b", "T")]
+        for agent in ("a", "c"):
+            line.scopes[agent].cancel()
+
+
+async def test_a_reviewer_that_leaves_passes_its_wake_up_on_to_one_who_may_review() -> None:
+    async with opened() as (line, group, _):
+        await line.project.create_task("T", review=True)
+        work = await line.project.claim("doer", capabilities=["review"])
+        assert work is not None
+        await line_up(line, group, "a", "doer", "b", capabilities=["review"])
+        group.start_soon(lambda: work.complete("done", evidence=["e"]))
+        # The first in line gives up in the moment in which it is woken.
+        line.scopes["a"].cancel()
+        await wait_all_tasks_blocked()
+        assert line.got == [("b", "T")]
+        line.scopes["doer"].cancel()
