@@ -23,6 +23,7 @@ from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Lease, Reply
 from arbeit.core.model import Event as Recorded
+from arbeit.core.policy import EVERYTHING
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
@@ -396,6 +397,8 @@ class Engine(Asking):
                 continue
             try:
                 now = await self._in_thread(self._store.pulse, self._readers)
+                if now != pulse:
+                    await self._learn_of_agents()
             except ArbeitError as error:
                 log.warning("a look for what others committed failed: %s", error.message)
                 continue
@@ -404,6 +407,15 @@ class Engine(Asking):
                 self._signal_commit()
                 for waiters in self._waiters.values():
                     waiters.wake_each_kind()
+
+    async def _learn_of_agents(self) -> None:
+        """See what other processes have handed over to agents that wait here, and what these can do now."""
+        for project, waiters in list(self._waiters.items()):
+            names = waiters.agents()
+            if names:
+                found = await self._in_thread(self._store.lookup, self._readers, project, "agent", names, EVERYTHING)
+                for agent in found:
+                    waiters.learn(agent)
 
     # -- background ------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Waiters:
             return
         for kind in (changes.new, changes.changed):
             for agent in kind.get("agent", ()):
-                self._learn(agent)
+                self.learn(agent)
             for task in kind.get("task", ()):
                 if task.claim_status == "ready":
                     self._wake_for(task.queue, task.group)
@@ -104,7 +104,12 @@ class Waiters:
             places = queue.ready if limit is None else min(queue.ready, limit - queue.in_progress)
             self.wake_each_kind(places, queue.name)
 
-    def _learn(self, agent: Agent) -> None:
+    def agents(self) -> list[str]:
+        """Who waits, by id."""
+        return list(dict.fromkeys(waiter.agent for waiter in self._waiting))
+
+    def learn(self, agent: Agent) -> None:
+        """Note what an agent can do now, and wake it if something was handed over to it."""
         capabilities = frozenset(agent.capabilities)
         if agent.handed:
             # It has something to take up, which waits for nobody else.

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from anyio import CancelScope, wait_all_tasks_blocked
 
+import arbeit
 from arbeit.backends.sqlite import SQLiteStore
 from arbeit.clock import SystemClock
 from arbeit.compose import Wiring
@@ -479,3 +480,30 @@ async def test_a_reviewer_that_leaves_passes_its_wake_up_on_to_one_who_may_revie
         await wait_all_tasks_blocked()
         assert line.got == [("b", "T")]
         line.scopes["doer"].cancel()
+
+
+async def test_a_waiting_agent_hears_of_what_another_process_hands_over_to_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/team.db"
+    got: list[str] = []
+
+    async def wait(project: Project, agent: str) -> None:
+        work = await project.claim(agent, capabilities=[], wait=LONG)
+        if work is not None:
+            got.append(agent)
+            group.cancel_scope.cancel()
+
+    async with arbeit.open(url) as hub, arbeit.open(url) as other:
+        project = await hub.project("demo", create=True)
+        elsewhere = await other.project("demo")
+        await elsewhere.create_task("T")
+        work = await elsewhere.claim("c")
+        assert work is not None
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as group:
+                # Three alike: a wake-up for anybody would go to the first.
+                for agent in ("a", "b", "d"):
+                    await elsewhere.register_agent(agent)
+                    group.start_soon(wait, project, agent)
+                await wait_all_tasks_blocked()
+                await work.handoff("b", "yours")
+    assert got == ["b"]
