@@ -333,6 +333,7 @@ def _address(sha256: str) -> str:
         raise ArbeitError(
             Code.INVALID_INPUT,
             "a blob is named by a SHA-256 in 64 lower-case hexadecimal digits",
+            suggestions=("Take the sha256 of an artifact.",),
             data={"field": "sha256"},
         )
     return sha256

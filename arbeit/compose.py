@@ -107,6 +107,7 @@ def _providers(given: Mapping[str, SecretProvider]) -> Mapping[str, SecretProvid
             raise ArbeitError(
                 Code.INVALID_INPUT,
                 f"the provider of secrets {name!r} has no method resolve(path)",
+                suggestions=("Give an object whose resolve(path) returns the value.",),
                 data={"field": "secrets"},
             )
     return {"env": EnvSecrets(), "file": FileSecrets(), **given}
@@ -117,7 +118,12 @@ def _secret(key: str | bytes | None) -> bytes | None:
         return None
     secret = key.encode() if isinstance(key, str) else key
     if len(secret) < 16:  # noqa: PLR2004 - 128 bits, what a token has
-        raise ArbeitError(Code.INVALID_INPUT, "key must be at least 16 bytes long", data={"field": "key"})
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            "key must be at least 16 bytes long",
+            suggestions=("Make one with secrets.token_hex(32), and keep it for all processes of the deployment.",),
+            data={"field": "key"},
+        )
     return secret
 
 
@@ -137,5 +143,6 @@ def _refuse_unknown(url: str, options: Mapping[str, str]) -> None:
         raise ArbeitError(
             Code.INVALID_INPUT,
             f"{url.partition('?')[0]} takes no option {', '.join(sorted(options))}",
+            suggestions=("Leave it out, or see the reference of settings for the options there are.",),
             data={"field": "url"},
         )

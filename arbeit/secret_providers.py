@@ -156,6 +156,7 @@ def _content(place: Path) -> bytes:
         raise ArbeitError(
             Code.LIMIT_EXCEEDED,
             f"the file of a secret is longer than {SECRET_BYTES} bytes",
+            suggestions=("Name the file that holds the secret alone.",),
             data={"field": "path", "limit": SECRET_BYTES},
         )
     return data
@@ -170,6 +171,7 @@ def _text(data: bytes) -> str | None:
 
 
 def _bad(problem: str, *hints: str) -> ArbeitError:
+    hints = hints or ("Ask who runs the project to set the secret anew.",)
     return ArbeitError(Code.INVALID_INPUT, problem, suggestions=hints, data={"field": "path"})
 
 
@@ -178,4 +180,5 @@ def _outside() -> ArbeitError:
 
 
 def _absent(problem: str, *hints: str) -> ArbeitError:
+    hints = hints or ("Ask who runs this process to make the secret available to it.",)
     return ArbeitError(Code.STORE_UNAVAILABLE, problem, suggestions=hints, data={"field": "path"})

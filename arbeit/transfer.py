@@ -211,4 +211,7 @@ def _refusing(problem: str, field: str) -> Iterator[None]:
         yield
     except OSError as error:
         said = error.strerror or type(error).__name__
-        raise ArbeitError(Code.INVALID_INPUT, f"{problem}: {said}", data={"field": field}) from error
+        hint = "See that the path is right, and that this process may use it."
+        raise ArbeitError(
+            Code.INVALID_INPUT, f"{problem}: {said}", suggestions=(hint,), data={"field": field}
+        ) from error

@@ -196,4 +196,5 @@ def _counted(text: str, count: int, first: str) -> str:
 
 def invalid(message: str, *hints: str, **data: int) -> ArbeitError:
     """The error of a file that holds no plan."""
+    hints = hints or ("Look at the file there, correct it, and import it again.",)
     return ArbeitError(Code.INVALID_INPUT, message, suggestions=hints, data=data)

@@ -57,6 +57,7 @@ def _number(given: Mapping[str, Any], name: str, default: int, low: int, high: i
 
 
 def _bad(problem: str, name: str, *hints: str) -> ArbeitError:
+    hints = hints or ("See the reference of settings for what it takes.",)
     return ArbeitError(
         Code.INVALID_INPUT, f"settings: {problem}", suggestions=hints, data={"field": f"settings.{name}"}
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import refuse
 from arbeit.core.model import (
     SECOND,
     Reply,
@@ -33,14 +34,15 @@ def length(seconds: float | None, field: str, most: int = 86_400) -> int | None:
     if seconds is None:
         return None
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0.001 <= seconds <= most:  # noqa: PLR2004
-        raise ArbeitError(Code.INVALID_INPUT, f"{field} must be 0.001 to {most} seconds", data={"field": field})
+        refuse(field, f"must be 0.001 to {most} seconds")
     return round(seconds * SECOND)
 
 
 def one(reply_part: Any) -> Any:  # noqa: ANN401 - whichever part of a reply a command fills
     """The part of a reply that its command always fills."""
     if reply_part is None:
-        raise ArbeitError(Code.INTERNAL, "the reply lacks what was asked for")
+        hint = "Report this as a defect."
+        raise ArbeitError(Code.INTERNAL, "the reply lacks what was asked for", suggestions=(hint,))
     return reply_part
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import check_text
+from arbeit.core.limits import check_text, refuse
 from arbeit.core.model import SECOND, ContextEntry, Event, FileLink, Status, Task
 from arbeit.project.reading import DEEPEST, MOST_BELOW, Reading, check_limit
 from arbeit.queries import DecisionQuery, Page, Parts, Sort, place
@@ -160,7 +160,7 @@ class Named(Reading):
     async def _query_stale_tasks(self, *, hours: float = 24, limit: int = 50, cursor: str | None = None) -> Answer:
         """Unfinished tasks of which nothing was heard for so many hours."""
         if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 <= hours <= _HOURS:
-            raise ArbeitError(Code.INVALID_INPUT, f"hours must be 0 to {_HOURS}", data={"field": "hours"})
+            refuse("hours", f"must be 0 to {_HOURS}")
         before = self._session.now() - round(hours * 3600 * SECOND)
         found = self.find(status=_UNFINISHED, updated_before=before, limit=limit, cursor=cursor)
         return await self._tasks("stale_tasks", found)

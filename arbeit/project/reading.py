@@ -66,7 +66,12 @@ def check(**texts: str | None) -> None:
 def check_limit(limit: int, most: int = MOST_ROWS) -> None:
     """Refuse a page that is none, or a table."""
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
-        raise ArbeitError(Code.INVALID_INPUT, f"limit must be 1 to {most}", data={"field": "limit"})
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"limit must be 1 to {most}",
+            suggestions=("Ask for a page, and go on from its cursor.",),
+            data={"field": "limit"},
+        )
 
 
 def some_of(

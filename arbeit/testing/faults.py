@@ -35,7 +35,7 @@ class FaultyStore:
         self.transactions += 1
         fault = self.planned.popleft() if self.planned else None
         if fault == "fail":
-            raise ArbeitError(Code.STORE_UNAVAILABLE, "a planned fault", retryable=True)
+            raise ArbeitError(Code.STORE_UNAVAILABLE, "a planned fault", suggestions=("Try again.",), retryable=True)
         if fault == "lose_commit":
             raise OutcomeUnknown("a planned fault: nothing was committed")
         results = self._store.transact(jobs)

@@ -79,9 +79,10 @@ def as_arbeit(error: Exception, path: Path) -> Exception:
         return ArbeitError(
             Code.STORE_UNAVAILABLE,
             f"{path}: {error}",
-            suggestions=(hint,) if hint else (),
+            suggestions=(hint or "Try again; if it stays so, see that the file and its disk are sound.",),
             retryable=name.startswith("SQLITE_BUSY"),
         )
     if isinstance(error, OSError):
-        return ArbeitError(Code.STORE_UNAVAILABLE, f"{path}: {error.strerror or error}")
+        hint = "See that its folder is there, has room, and may be written by this process."
+        return ArbeitError(Code.STORE_UNAVAILABLE, f"{path}: {error.strerror or error}", suggestions=(hint,))
     return error

@@ -48,7 +48,8 @@ class SQLiteStore:
             ArbeitError: STORE_UNAVAILABLE, SCHEMA_TOO_NEW, or INVALID_INPUT for a file that is not Arbeit's.
         """
         if synchronous not in {"FULL", "NORMAL"}:
-            raise ArbeitError(Code.INVALID_INPUT, "synchronous must be FULL or NORMAL")
+            hint = "FULL keeps every commit, NORMAL may lose the last ones when the machine fails."
+            raise ArbeitError(Code.INVALID_INPUT, "synchronous must be FULL or NORMAL", suggestions=(hint,))
         self._path = path
         self._clock = clock
         self._synchronous = synchronous
