@@ -10,10 +10,11 @@ import attrs
 import pytest
 
 from arbeit import audit
-from arbeit.backends.sqlite import SQLiteStore, statements
+from arbeit.backends.sqlite import SQLiteStore, statements, upgrade
 from arbeit.backends.sqlite.codec import CODECS, KEYS, row_of
 from arbeit.backends.sqlite.opening import APPLICATION_ID
 from arbeit.compose import Wiring
+from arbeit.core import commands as c
 from arbeit.core import model
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import ContextEntry, Event, Head
@@ -23,7 +24,7 @@ from arbeit.queries import Search
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, FaceContract, StoreContract
-from arbeit.testing.contract.writing import DEMO, Scribe, furnish, look, task, transact
+from arbeit.testing.contract.writing import DEMO, Scribe, do, furnish, look, start, task, transact
 from tests.contract.tampering import Tampering
 
 
@@ -175,8 +176,24 @@ def _as_version_1(new: Path, old: Path) -> None:
 def test_a_file_of_version_1_is_upgraded_and_verifies(tmp_path: Path) -> None:
     clock = VirtualClock()
     store = SQLiteStore(tmp_path / "new.db", clock, synchronous="NORMAL")
-    furnish(BlockingSession(Wiring(store, clock, KEY, {})), clock.now(), links=False)
+    session = BlockingSession(Wiring(store, clock, KEY, {}))
+    furnish(session, clock.now(), links=False)
+    clock.tick(3)
+    trace = "00-" + "c" * 32 + "-" + "d" * 16 + "-01"
+    do(session, c.CreateTask(actor="lead", task_id="traced", title="Traced", max_attempts=1, traceparent=trace))
+    do(session, c.AddContext(actor="lead", task_id="t10", content="unread by its holder"))
+    clock.tick(3)
+    _, token = start(session, "traced", "ada")
+    do(session, c.FailTask(actor="ada", task_id="traced", token=token, error="no way"))
     rows = store.rows(DEMO)
+    derived = {
+        (name, value)
+        for one in rows["task"].values()
+        for name in upgrade.DERIVED["task"]
+        if (value := getattr(one, name))
+    }
+    assert {name for name, _ in derived} == {"unread", "escalated_at", "trace"}
+    assert any(run.waited for run in rows["run"].values())
     store.close()
     _as_version_1(tmp_path / "new.db", tmp_path / "old.db")
     upgraded = SQLiteStore(tmp_path / "old.db", clock, synchronous="NORMAL")
