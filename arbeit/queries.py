@@ -28,6 +28,7 @@ from arbeit.core.model import (
     Task,
 )
 from arbeit.core.policy import EVERYTHING, Scope
+from arbeit.core.record import Record
 
 T = TypeVar("T")
 
@@ -41,8 +42,8 @@ CANDIDATES = 500
 """How many of the newest matches of each kind a search ranks."""
 
 
-@frozen
-class Query:
+@frozen(eq=False, repr=False)
+class Query(Record):
     """A search for tasks in one project; None leaves a filter out.
 
     `after` is the cursor of the page before. `parent_id` "" asks for roots, and so does `root`. `requires`: tasks
@@ -78,24 +79,24 @@ class Query:
     sort: Sort = "created"
 
 
-@frozen
-class Page:
+@frozen(eq=False, repr=False)
+class Page(Record):
     """One page of tasks, and the cursor of the next (None: this was the last)."""
 
     tasks: tuple[Task, ...]
     cursor: str | None = None
 
 
-@frozen
-class Slice(Generic[T]):
+@frozen(eq=False, repr=False)
+class Slice(Record, Generic[T]):
     """One page of anything else, and the cursor of the next (None: this was the last)."""
 
     items: tuple[T, ...]
     cursor: str | None = None
 
 
-@frozen
-class RunQuery:
+@frozen(eq=False, repr=False)
+class RunQuery(Record):
     """A search for runs, newest first. `since` and `until` bound the time in which they ran, in microseconds.
 
     `deleted` brings the runs of deleted tasks too, whose time and cost were spent all the same.
@@ -112,8 +113,8 @@ class RunQuery:
     scope: Scope = EVERYTHING
 
 
-@frozen
-class DecisionQuery:
+@frozen(eq=False, repr=False)
+class DecisionQuery(Record):
     """A search for decisions, newest first; superseded ones only where asked for."""
 
     project: str
@@ -124,8 +125,8 @@ class DecisionQuery:
     scope: Scope = EVERYTHING
 
 
-@frozen
-class Search:
+@frozen(eq=False, repr=False)
+class Search(Record):
     """A search for words in tasks and context entries. `text` is in the language of `arbeit.core.searching`."""
 
     project: str
@@ -139,8 +140,8 @@ class Search:
     scope: Scope = EVERYTHING
 
 
-@frozen
-class Hit:
+@frozen(eq=False, repr=False)
+class Hit(Record):
     """What a search found: a task, or an entry of a task. `snippet` is text of users, with … where it was cut."""
 
     kind: HitKind
@@ -153,8 +154,8 @@ class Hit:
     type: str | None = None
 
 
-@frozen
-class Counts:
+@frozen(eq=False, repr=False)
+class Counts(Record):
     """How much of a checklist is done."""
 
     total: int
@@ -181,8 +182,8 @@ PARTS = (
 )
 
 
-@frozen
-class Parts:
+@frozen(eq=False, repr=False)
+class Parts(Record):
     """A fetched task with the parts that were asked for; `included` names them, and the others are None.
 
     context: the current entries. context_all: superseded ones too. decisions: entries of that type, superseded ones
@@ -212,8 +213,8 @@ class Parts:
     cut: bool = False
 
 
-@frozen
-class Overview:
+@frozen(eq=False, repr=False)
+class Overview(Record):
     """A project and the small tables around its tasks."""
 
     project: Project

@@ -114,9 +114,7 @@ def _matches(tables: Tables, query: Query, task: Task) -> bool:
         and (query.requires is None or set(query.requires) <= set(task.requires))
         and _in_time(query, task)
         and (query.blocking is None or query.blocking == _blocks(tables, query, task))
-        and (
-            query.file is None or task.id in {link.task_id for link in tables.files.values() if link.path == query.file}
-        )
+        and (query.file is None or any(link.path == query.file for link in tables.of_task("file", task.id)))
     )
 
 

@@ -9,17 +9,15 @@ import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 
 from arbeit.backends.sqlite.codec import CODECS
 from arbeit.backends.sqlite.reading import Reader
-from arbeit.core import searching
 from arbeit.core.fairness import pickable
 from arbeit.core.model import PRIORITIES, ContextEntry, Run, Task
 from arbeit.core.policy import Scope
-from arbeit.core.searching import Sought, Term
 from arbeit.queries import (
     CANDIDATES,
     DecisionQuery,
@@ -32,7 +30,9 @@ from arbeit.queries import (
     mark,
     place,
 )
-from arbeit.ranking import entry_fields, ranked, task_fields
+
+if TYPE_CHECKING:
+    from arbeit.core.searching import Sought, Term
 
 T = TypeVar("T")
 
@@ -312,7 +312,10 @@ def _newest(
 
 def search(reader: Reader, query: Search) -> list[Hit]:
     """The best of the newest matches."""
-    sought = searching.parse(query.text)
+    from arbeit.core.searching import parse  # noqa: PLC0415 - most processes never search
+    from arbeit.ranking import ranked  # noqa: PLC0415 - as above
+
+    sought = parse(query.text)
     tasks: list[Task] = _candidates(reader, query, sought, "task") if "task" in query.kinds else []
     entries: list[ContextEntry] = _candidates(reader, query, sought, "entry") if "entry" in query.kinds else []
     names = _array({entry.task_id for entry in entries})
@@ -325,6 +328,9 @@ _INDEXED = {"task": "title intent description", "entry": "content"}
 
 def _candidates(reader: Reader, query: Search, sought: Sought, kind: str) -> list[Any]:
     """The newest matches of a kind: by the full-text index, or of one task alone, whose rows are few."""
+    from arbeit.core.searching import score, words  # noqa: PLC0415 - as above
+    from arbeit.ranking import entry_fields, task_fields  # noqa: PLC0415 - as above
+
     found, values = _beside(query.scope)
     values |= {"project": query.project, "limit": CANDIDATES}
     if query.status is not None:
@@ -343,9 +349,7 @@ def _candidates(reader: Reader, query: Search, sought: Sought, kind: str) -> lis
         found.append("t.id = :task_id" if kind == "task" else "e.task_id = :task_id")
         order = f"{letter}.seq"
     else:
-        values["match"] = (
-            f"project : {_quoted(searching.words(query.project))} AND {{{_INDEXED[kind]}}} : ({_fts(sought)})"
-        )
+        values["match"] = f"project : {_quoted(words(query.project))} AND {{{_INDEXED[kind]}}} : ({_fts(sought)})"
         source = f"{table}_text CROSS JOIN {source} ON {letter}.seq = {table}_text.rowid"
         found.append(f"{table}_text MATCH :match")
         order = f"{table}_text.rowid"
@@ -357,7 +361,7 @@ def _candidates(reader: Reader, query: Search, sought: Sought, kind: str) -> lis
     if query.task_id is None:
         return rows
     fields = task_fields if kind == "task" else entry_fields
-    return [row for row in rows if searching.score(sought, fields(row)) is not None][:CANDIDATES]
+    return [row for row in rows if score(sought, fields(row)) is not None][:CANDIDATES]
 
 
 def _fts(sought: Sought) -> str:
