@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from arbeit.hub import Hub, open
     from arbeit.ports import PARTS, Page, Parts
     from arbeit.project import Project
+    from arbeit.project.named import Answer
     from arbeit.queries import Hit, Slice
     from arbeit.rendering.brief import Brief
     from arbeit.secret_providers import EnvSecrets, FileSecrets, Secret
@@ -47,6 +48,7 @@ _HOMES = {
     "PARTS": "arbeit.ports",
     "UNSET": "arbeit.core.limits",
     "Agent": "arbeit.core.model",
+    "Answer": "arbeit.project.named",
     "ArbeitError": "arbeit.core.errors",
     "Artifact": "arbeit.core.model",
     "Brief": "arbeit.rendering.brief",
@@ -89,6 +91,7 @@ __all__ = [
     "PARTS",
     "UNSET",
     "Agent",
+    "Answer",
     "ArbeitError",
     "Artifact",
     "Brief",

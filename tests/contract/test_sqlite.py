@@ -10,9 +10,10 @@ import attrs
 import pytest
 
 from arbeit import audit
-from arbeit.backends.sqlite import SQLiteStore, statements, upgrade
+from arbeit.backends.sqlite import SQLiteStore, finding, statements, upgrade
 from arbeit.backends.sqlite.codec import CODECS, KEYS, row_of
 from arbeit.backends.sqlite.opening import APPLICATION_ID
+from arbeit.backends.sqlite.reading import Reader
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core import model
@@ -20,10 +21,11 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import ContextEntry, Event, Head
 from arbeit.core.view import Reads
 from arbeit.ports import Clock, LocalStore
-from arbeit.queries import Search
+from arbeit.queries import SORTS, DecisionQuery, Query, RunQuery, Search
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, FaceContract, StoreContract
+from arbeit.testing.contract.population import crowd
 from arbeit.testing.contract.writing import DEMO, Scribe, do, furnish, look, start, task, transact
 from tests.contract.tampering import Tampering
 
@@ -414,6 +416,50 @@ HOT = (
     "save_beat",
     "forget_receipts",
 )
+
+
+class _Explaining(Reader):
+    """Notes how each statement that was made for the occasion would be run."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection, statements.load())
+        self.steps: list[str] = []
+
+    def select(self, sql: str, values: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
+        self.steps += [str(row[3]) for row in super().select(f"EXPLAIN QUERY PLAN {sql}", values)]
+        return super().select(sql, values)
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"status": ("open",)},
+        {"status": ("open", "blocked")},
+        {"assignee": "ada", "status": ("open", "blocked")},
+        {"parent_id": "t000"},
+        {"priority": "critical", "claim_status": "ready"},
+        {"queue": "docs", "blocking": True, "root": True},
+    ],
+    ids=str,
+)
+def test_no_list_is_sorted_or_searched_from_end_to_end(tmp_path: Path, sort: Any, wanted: dict[str, Any]) -> None:  # noqa: ANN401
+    store = SQLiteStore(tmp_path / "team.db", VirtualClock(), synchronous="NORMAL")
+    transact(store, crowd(1))
+    reader = _Explaining(store._writer)
+    finding.find(reader, Query(DEMO, sort=sort, **wanted))
+    finding.runs(reader, RunQuery(DEMO, task_id="t000"))
+    finding.decisions(reader, DecisionQuery(DEMO))
+    finding.search(reader, Search(DEMO, "build"))
+    store.close()
+    # Of an assignee's tasks, or a parent's, there are few: those may be sorted.
+    few = not {"assignee", "parent_id"}.isdisjoint(wanted)
+    assert [step for step in reader.steps if "TEMP B-TREE" in step and not few] == []
+    walks = [
+        step for step in reader.steps if step.startswith("SCAN") and "VIRTUAL" not in step and "json_each" not in step
+    ]
+    assert walks == []
 
 
 @pytest.mark.parametrize("name", HOT)

@@ -121,3 +121,4 @@ async def looking_back(project: Project) -> None:
     assert_type(await project.replay(position=3), arbeit.Snapshot)
     assert_type(await project.runs(task_id="tkt-1"), arbeit.Slice[arbeit.Run])
     assert_type(await project.agent("ben"), arbeit.Agent)
+    assert_type(await project.query("children_of", task_id="tkt-1"), arbeit.Answer)

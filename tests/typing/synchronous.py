@@ -88,6 +88,7 @@ def passing_on(project: Project, work: Work) -> None:
 
 
 def looking_back(project: Project) -> None:
+    assert_type(project.query("children_of", task_id="tkt-1"), arbeit.Answer)
     assert_type(project.search("flaky -slow"), list[arbeit.Hit])
     assert_type(project.brief("tkt-1", max_tokens=1000, count=len), arbeit.Brief)
     assert_type(project.document("tkt-1", include="all", depth=2), str)
