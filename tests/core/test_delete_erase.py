@@ -70,6 +70,8 @@ def test_a_task_with_children_is_not_deleted_before_they_are(team: Team) -> None
     child = team.create("child", parent_id=parent.id)
     error = team.refused(make(c.DeleteTask, task_id=parent.id), Code.HAS_CHILDREN)
     assert error.data["children"] == 1
+    team.finish(child)
+    team.refused(make(c.DeleteTask, task_id=parent.id), Code.HAS_CHILDREN)
     delete(team, child)
     delete(team, parent)
 

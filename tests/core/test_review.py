@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from arbeit import sync
 from arbeit.core import commands as c
 from arbeit.core.errors import Code
 from arbeit.core.events import ChangesRequested, ReviewApproved, TaskEscalated, TaskReclaimed, TaskSubmitted
@@ -92,6 +93,25 @@ def test_the_doer_never_gets_its_own_review(asked: Team) -> None:
     asked.forget_view()
     assert asked.claim("ada", **REVIEWER) is None
     reviewing(asked, task)
+
+
+def test_the_doer_goes_on_with_anything_but_its_own_review(asked: Team) -> None:
+    held = asked.start(asked.create(), **REVIEWER)
+    assert asked.complete(held, then_claim=c.ClaimTasks(agent="ada")).grants == ()
+    other = asked.create("other", priority="low")
+    again = asked.claim_many("ada", 2, **REVIEWER)
+    assert [each.task.id for each in again] == [other.id]
+
+
+def test_waiting_brings_the_doer_no_review_and_somebody_else_the_review() -> None:
+    with sync.open("memory://") as hub:
+        project = hub.project("p", create=True, settings={"review": "required"})
+        task = project.create_task("Work")
+        project.start_task(task.id, "ada", capabilities=("review",)).complete(evidence=["seen"])
+        assert project.claim("ada", capabilities=("review",), wait=0.05) is None
+        work = project.claim("bob", capabilities=("review",), wait=5)
+        assert work is not None
+        assert work.task.id == task.id
 
 
 def test_the_doer_is_kept_out_of_its_own_review_alone(asked: Team) -> None:

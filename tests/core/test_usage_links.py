@@ -1,11 +1,14 @@
 """What runs used, what they touched, what they left behind, and secrets that stay secret."""
 
+from typing import Any
+
 import pytest
 
 from arbeit.core import commands as c
 from arbeit.core.errors import Code
 from arbeit.core.events import FileLinked, SecretSet, SecretUsed, SessionLinked, TasksReranked, UsageReported
-from arbeit.core.model import Reply, Task
+from arbeit.core.model import Frozen, Reply, Task
+from arbeit.core.record import change
 from arbeit.policies import FirstReady, QueueAccess
 from tests.core import harness
 from tests.core.harness import Team, make, seconds, task_of
@@ -28,6 +31,22 @@ def test_usage_sums_exactly_and_names_the_last_model(team: Team) -> None:
     }
     assert len(team.facts(UsageReported)) == 6
     assert team.sound()
+
+
+def test_a_run_has_thirty_two_counters_and_none_beyond_sixty_three_bits(team: Team) -> None:
+    held = team.start(team.create())
+    team.do(make(c.ReportUsage, **held.proof(), usage={f"own_{number}": 1 for number in range(32)}))
+    team.do(make(c.ReportUsage, **held.proof(), usage={"own_31": 1}))
+    for name in ("one_more", "model"):
+        more = {name: "m" if name == "model" else 1}
+        team.refused(make(c.ReportUsage, **held.proof(), usage=more), Code.LIMIT_EXCEEDED)
+    full = change(team.rows()["run"][held.run.id], usage=Frozen({"cost": 2**63 - 1 - 10**15}))
+    store: Any = team.kernel.store
+    store._projects[harness.PROJECT].runs[held.run.id] = full
+    team.forget_view()
+    most = make(c.ReportUsage, **held.proof(), usage={"cost": 10**15})
+    team.do(most)
+    team.refused(make(c.ReportUsage, **held.proof(), usage={"cost": 1}), Code.LIMIT_EXCEEDED)
 
 
 def test_usage_belongs_to_its_run(team: Team) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from typing import Any
 
 from arbeit.core import commands as c
 from arbeit.core import erasing
@@ -18,6 +19,7 @@ from arbeit.core.events import (
     SessionLinked,
     UsageReported,
 )
+from arbeit.core.limits import COUNTERS, MAX_INTEGER
 from arbeit.core.model import FileLink, Reply, SessionLink, Task
 from arbeit.core.record import change
 from arbeit.core.view import Reads, View
@@ -41,8 +43,22 @@ def report_usage(view: View, command: c.ReportUsage, env: Env) -> Steps:
     if isinstance(held, Rejection):
         return held
     task, run_id = held
+    refused = _refuse_usage(view.run(run_id).usage, command.usage)
+    if refused is not None:
+        return refused
     yield UsageReported(task_id=task.id, run_id=run_id, usage=command.usage)
     return Reply(task=view.task(task.id), run=view.run(run_id), warnings=heard(view, env, task, run_id))
+
+
+def _refuse_usage(used: Mapping[str, Any], more: Mapping[str, Any]) -> Rejection | None:
+    """Why a run can count no more: its row must not grow without end, nor a sum beyond what stores keep."""
+    if len({*used, *more}) > COUNTERS:
+        problem, hint = f"a run has {COUNTERS} counters at most", "Add to counters that the run has already."
+    elif any(used.get(name, 0) + count > MAX_INTEGER for name, count in more.items() if name != "model"):
+        problem, hint = "a counter of this run would grow beyond 63 bits", "Report further use under another name."
+    else:
+        return None
+    return Rejection(Code.LIMIT_EXCEEDED, problem, (hint,), data={"limit": COUNTERS})
 
 
 def attach_artifact(view: View, command: c.AttachArtifact, env: Env) -> Steps:
