@@ -35,6 +35,9 @@ class Answers(Protocol):
     async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
         """Recorded events beyond a position."""
 
+    async def standing(self, project: str, actor: str) -> Project | None:
+        """A project, if it is there: the cheapest look at one."""
+
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""
 
@@ -146,6 +149,14 @@ class Asking:
         """Recorded events beyond a position."""
         scope = self.kernel.scope(project, actor)
         return await self._read(self._store.history, project, after, limit, scope, task_id)
+
+    async def standing(self, project: str, actor: str) -> Project | None:
+        """A project, if it is there: the cheapest look at one."""
+        found = await self._read(self._store.standing, project)
+        if found is None:
+            return None
+        self.kernel.seen(found[0], found[1].position, actor)
+        return found[0]
 
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""

@@ -140,10 +140,10 @@ def replay(store: LocalStore, project: str, *, position: int | None = None, at: 
 
 
 def _head(store: LocalStore, project: str) -> Head:
-    overview = store.overview(project, EVERYTHING)
-    if overview is None:
+    found = store.standing(project)
+    if found is None:
         raise project_not_found(project)
-    return overview.head
+    return found[1]
 
 
 def _wanted(head: Head, position: int | None, at: int | None) -> int:

@@ -27,7 +27,7 @@ async def open_project(session: Session, key: str, actor: str, *, create: bool, 
         except ArbeitError as error:
             if error.code is not Code.ALREADY_INITIALIZED:
                 raise
-    elif await session.overview(key, actor) is None:
+    elif await session.standing(key, actor) is None:
         raise project_not_found(key)
     return Project(session, key, actor)
 

@@ -159,6 +159,9 @@ class Inspection(Protocol):
     def projects(self) -> list[Project]:
         """Every project, by key."""
 
+    def standing(self, project: str) -> tuple[Project, Head] | None:
+        """A project and where its log stands, if it is there: the cheapest look at one."""
+
     def overview(self, project: str, scope: Scope) -> Overview | None:
         """A project at a glance, as far as it is in scope."""
 

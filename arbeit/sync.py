@@ -449,7 +449,7 @@ class Hub:
             result = self._session.run(key, [command])[0]
             if isinstance(result, ArbeitError) and result.code is not Code.ALREADY_INITIALIZED:
                 raise result
-        elif run(self._session.overview(key, actor)) is None:
+        elif run(self._session.standing(key, actor)) is None:
             raise project_not_found(key)
         return Project(AsyncProject(self._session, key, actor), self._session)
 

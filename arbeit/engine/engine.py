@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self, TypeVar
 
@@ -16,17 +16,16 @@ import anyio
 from anyio import CancelScope, CapacityLimiter, Event, get_cancelled_exc_class, to_thread
 from anyio.abc import TaskGroup
 
-from arbeit.asking import Asking
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Lease, Reply
 from arbeit.core.model import Event as Recorded
-from arbeit.core.policy import EVERYTHING
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
-from arbeit.engine.waiters import Waiter, Waiters
+from arbeit.engine.waiters import Waiters
+from arbeit.engine.waiting import Waiting
 from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, jitter, raised
 from arbeit.ports import Job, OutcomeUnknown, RowRefused
 from arbeit.session import Held
@@ -41,7 +40,7 @@ TICK = 0.5
 _HOUSEKEEPING_TICKS = 120
 
 
-class Engine(Asking):
+class Engine(Waiting):
     """The asynchronous session. Everything it starts ends inside its `async with`."""
 
     def __init__(self, wiring: Wiring, *, background: bool = True) -> None:
@@ -342,81 +341,6 @@ class Engine(Asking):
         elif pending.done is not None:
             pending.done.set()
 
-    # -- waiting claimers ------------------------------------------------------------------------------
-
-    async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
-        """Claim, waiting up to so many seconds for something to become ready."""
-        if wait <= 0:
-            return await self.execute(project, command)
-        waiters = self._waiters.setdefault(project, Waiters())
-        waiter = Waiter(
-            command.agent,
-            await self._known_capabilities(project, command),
-            _names(command.queues),
-            own=command.capabilities is None,
-        )
-        until = anyio.current_time() + wait
-        # In line before looking, so that nothing that becomes ready meanwhile is missed.
-        waiters.join(waiter)
-        try:
-            reply = await self.execute(project, command)
-            while not reply.grants:
-                # Only the waiting is timed: a look that was begun is brought to its end.
-                with CancelScope(deadline=until) as patience:
-                    await waiter.woken.wait()
-                if patience.cancelled_caught:
-                    break
-                waiter.woken = Event()
-                try:
-                    reply = await self.execute(project, command)
-                except BaseException:
-                    # The wake-up was of no use here: leaving passes it on.
-                    waiter.woken.set()
-                    raise
-        finally:
-            waiters.leave(waiter)
-        return reply
-
-    async def _known_capabilities(self, project: str, command: c.ClaimTasks) -> frozenset[str]:
-        if command.capabilities is not None:
-            return frozenset(command.capabilities)
-        overview = await self.overview(project, command.actor)
-        agents = overview.agents if overview is not None else ()
-        return frozenset(next((agent.capabilities for agent in agents if agent.id == command.agent), ()))
-
-    def _signal_commit(self) -> None:
-        committed, self._committed = self._committed, Event()
-        committed.set()
-
-    async def _feel_pulse(self) -> None:
-        """Notice what other processes commit, while somebody here waits for it."""
-        pulse = 0
-        while True:
-            await self._clock.sleep(jitter(POLL))
-            if not self._watchers and not any(self._waiters.values()):
-                continue
-            try:
-                now = await self._in_thread(self._store.pulse, self._readers)
-                if now != pulse:
-                    await self._learn_of_agents()
-            except ArbeitError as error:
-                log.warning("a look for what others committed failed: %s", error.message)
-                continue
-            if now != pulse:
-                pulse = now
-                self._signal_commit()
-                for waiters in self._waiters.values():
-                    waiters.wake_each_kind()
-
-    async def _learn_of_agents(self) -> None:
-        """See what other processes have handed over to agents that wait here, and what these can do now."""
-        for project, waiters in list(self._waiters.items()):
-            names = waiters.agents()
-            if names:
-                found = await self._in_thread(self._store.lookup, self._readers, project, "agent", names, EVERYTHING)
-                for agent in found:
-                    waiters.learn(agent)
-
     # -- background ------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
@@ -462,26 +386,6 @@ class Engine(Asking):
             raise closed()
         return await to_thread.run_sync(function, *args, limiter=self._movers)
 
-    async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Recorded, None]:
-        """Events beyond a position, and then each as it is committed; ends when the engine closes."""
-        self._watchers += 1
-        try:
-            while not self._closing:
-                committed = self._committed
-                try:
-                    events = await self.history(project, after, 500, actor, None)
-                except ArbeitError:
-                    if self._closing:
-                        return
-                    raise
-                for event in events:
-                    after = event.position
-                    yield event
-                if not events:
-                    await committed.wait()
-        finally:
-            self._watchers -= 1
-
 
 def _said(project: str, command: c.Command) -> dict[str, str | None]:
     """The fields that a log record about a command carries."""
@@ -492,7 +396,3 @@ def _said(project: str, command: c.Command) -> dict[str, str | None]:
         "correlation_id": command.correlation_id,
         "trace_id": command.traceparent[3:35] if command.traceparent else None,
     }
-
-
-def _names(queues: tuple[str, ...] | None) -> frozenset[str] | None:
-    return frozenset(queues) if queues is not None else None

@@ -315,7 +315,8 @@ class Reading(Base):
 
     async def verify(self) -> Verification:
         """Check the hash chain, and that folding the events gives the stored rows; names the first fault."""
-        await self.overview()
+        if await self._session.standing(self.key, self.actor) is None:
+            raise project_not_found(self.key)
         return await self._session.verify(self.key, self.actor)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Project, Run, SecretRef
+from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.ports import Due, Job, LocalStore, LookupKind, OutcomeUnknown
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
@@ -62,6 +62,10 @@ class FaultyStore:
     def projects(self) -> list[Project]:
         """Pass on."""
         return self._store.projects()
+
+    def standing(self, project: str) -> tuple[Project, Head] | None:
+        """Pass on."""
+        return self._store.standing(project)
 
     def overview(self, project: str, scope: Scope) -> Overview | None:
         """Pass on."""

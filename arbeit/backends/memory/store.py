@@ -10,7 +10,7 @@ from typing import Any
 
 from arbeit.backends.memory import finding
 from arbeit.backends.memory.tables import Tables
-from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Project, Run, SecretRef
+from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind
@@ -125,6 +125,12 @@ class MemoryStore:
         with self._lock:
             found = (tables.project for tables in self._projects.values())
             return sorted((project for project in found if project is not None), key=lambda one: one.key)
+
+    def standing(self, project: str) -> tuple[Project, Head] | None:
+        """A project and where its log stands, if it is there."""
+        with self._lock:
+            tables = self._projects.get(project)
+            return (tables.project, tables.head) if tables is not None and tables.project is not None else None
 
     def overview(self, project: str, scope: Scope) -> Overview | None:
         """A project at a glance, as far as it is in scope."""

@@ -22,7 +22,7 @@ from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Project, Run, SecretRef
+from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind, OutcomeUnknown
@@ -361,6 +361,12 @@ class SQLiteStore:
         """Every project, by key."""
         with self._reading() as reader:
             return reader.entities("project", "projects")
+
+    def standing(self, project: str) -> tuple[Project, Head] | None:
+        """A project and where its log stands, if it is there."""
+        with self._reading() as reader:
+            found, head = reader.entities("project", "project", project), reader.head(project)
+            return (found[0], head) if found and head is not None else None
 
     def overview(self, project: str, scope: Scope) -> Overview | None:
         """A project at a glance, as far as it is in scope."""
