@@ -8,5 +8,5 @@ from arbeit.testing.contract.path import WholePath
 from arbeit.testing.contract.questions import Questions
 
 
-class FaceContract(WholePath, Answers, Questions):
+class FaceContract(WholePath, Handing, Answers, Questions):
     """The tests of the faces over a store: subclass it, and say in `open` how the store is opened."""
