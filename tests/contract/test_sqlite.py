@@ -462,6 +462,35 @@ def test_no_list_is_sorted_or_searched_from_end_to_end(tmp_path: Path, sort: Any
     assert walks == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "tasks_seq"),
+        ({"sort": "-created"}, "tasks_seq"),
+        ({"sort": "priority"}, "tasks_priority"),
+        ({"sort": "due"}, "tasks_due"),
+        ({"sort": "due", "priority": "low"}, "tasks_due"),
+        ({"sort": "ready"}, "tasks_ready"),
+        ({"status": ("open", "blocked"), "priority": "low"}, "tasks_status"),
+        ({"status": ("open",), "assignee": "ada", "priority": "low"}, "tasks_assignee"),
+        ({"status": ("open",), "parent_id": "t000"}, "tasks_parent"),
+        ({"priority": "low", "queue": "docs", "claim_status": "ready"}, "tasks_priority"),
+        ({"escalated": True}, "tasks_escalated"),
+        ({"file": "src/a.py", "sort": "priority"}, "tasks_id"),
+    ],
+    ids=str,
+)
+def test_a_list_walks_the_index_that_suits_it(tmp_path: Path, wanted: dict[str, Any], index: str) -> None:
+    store = SQLiteStore(tmp_path / "team.db", VirtualClock(), synchronous="NORMAL")
+    transact(store, crowd(1))
+    reader = _Explaining(store._writer)
+    finding.find(reader, Query(DEMO, **wanted))
+    store.close()
+    # The last walk of a list by due date is of the tasks that have none.
+    first = next(step for step in reader.steps if " t " in f"{step} ")
+    assert f"INDEX {index} " in first
+
+
 @pytest.mark.parametrize("name", HOT)
 def test_no_hot_statement_walks_a_whole_table(schema: sqlite3.Connection, name: str) -> None:
     sql = statements.load()[name]
