@@ -442,6 +442,15 @@ def poisoned_with(poison: str, value: object) -> object:
     return {"k": poison} if isinstance(value, dict) else None
 
 
+def test_a_task_has_a_thousand_relationships_and_no_more(team: Team) -> None:
+    tasks = [f"t-{number}" for number in range(1001)]
+    team.do_all(*(c.CreateTask(title="t", task_id=name) for name in tasks))
+    task = team.create(blocked_by=tasks[:1000])
+    assert team.task(task).relationships == 1000
+    team.refused(c.AddRelationship(from_task_id=task.id, to_task_id="t-1000", type="relates_to"), Code.LIMIT_EXCEEDED)
+    team.refused(c.CreateTask(title="t", blocked_by=tasks[:1000], parent_id="t-1000"), Code.LIMIT_EXCEEDED)
+
+
 # --- what is taken is stored --------------------------------------------------------------------------------
 
 

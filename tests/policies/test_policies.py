@@ -9,16 +9,20 @@ from hypothesis import strategies as st
 
 from arbeit import policies
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import EMPTY, PRIORITIES, SECOND, Queue, Task, freeze
-from arbeit.core.policy import Claimed, Scope
+from arbeit.core.model import EMPTY, PRIORITIES, SECOND, Agent, Lease, Queue, Task, freeze
+from arbeit.core.policy import Claimed, Holding, Scope
 from arbeit.policies import (
     AgedPriority,
     AtOnce,
     Checklist,
+    CriticalWaits,
+    EarliestDue,
     Evidence,
     ExponentialBackoff,
     FirstReady,
     Jittered,
+    NamedAccess,
+    OnRequest,
     OpenAccess,
     QueueAccess,
     QueueWeight,
@@ -185,6 +189,19 @@ def test_completion_asks_for_what_it_says(policy: Evidence | Checklist | Trust, 
         assert refusal.data["task_id"] == "tkt-1"
 
 
+def test_the_earliest_deadline_goes_first_and_none_counts_as_a_week() -> None:
+    due = EarliestDue()
+    assert due.rank(task(due_at=7), 1_000) == 7
+    assert due.rank(task(), 1_000) == 1_000 + 7 * 24 * HOUR
+
+
+@pytest.mark.parametrize(("own", "longest", "expected"), [(None, None, None), (5, None, 5), (None, 9, 9), (12, 9, 12)])
+def test_a_run_may_take_what_its_task_says_or_else_its_project(
+    own: int | None, longest: int | None, expected: int | None
+) -> None:
+    assert Jittered(longest=longest).max_runtime(task(max_runtime=own)) == expected
+
+
 # --- access -------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +220,41 @@ def test_queue_access_may_show_others_little() -> None:
     access = QueueAccess({"ada": frozenset({"all"})}, others=frozenset({"public"}))
     assert [access.scope("stranger").sees(queue) for queue in ("public", "all")] == [True, False]
     assert access.scope("stranger") == Scope(frozenset({"public"}))
+
+
+def test_named_access_shows_everything_to_all_but_the_anonymous() -> None:
+    access = NamedAccess()
+    assert access.scope("ada") == Scope()
+    assert not access.scope("anonymous").known
+
+
+@pytest.mark.parametrize("access", [OpenAccess(), NamedAccess(), QueueAccess()])
+def test_supervisors_are_those_who_registered_as_such(access: OpenAccess) -> None:
+    assert access.supervises("boss", Agent("boss", 0, persona="supervisor"))
+    assert not access.supervises("ada", Agent("ada", 0, persona="reviewer"))
+    assert not access.supervises("supervisor", None)
+
+
+# --- preemption ---------------------------------------------------------------------------------------------
+
+
+def holding(name: str, priority: str, since: int) -> Holding:
+    lease = Lease(f"lea-{name}", f"tkt-{name}", name, f"run-{name}", 1, 1, since, since, since)
+    return Holding(task(id=f"tkt-{name}", priority=priority), lease, Agent(name, 0))
+
+
+def test_the_least_important_and_latest_begun_gives_way() -> None:
+    holders = [holding("a", "low", 5), holding("b", "high", 9), holding("c", "low", 7), holding("d", "normal", 8)]
+    waiting = task(priority="critical")
+    assert CriticalWaits().victim(waiting, holders) == holders[2]
+    assert CriticalWaits().victim(waiting, holders[:1]) == holders[0]
+    assert CriticalWaits().victim(waiting, []) is None
+    assert CriticalWaits().victim(waiting, [*holders, holding("e", "critical", 1)]) is None
+
+
+def test_on_request_nobody_gives_way_by_itself() -> None:
+    assert OnRequest().victim(task(priority="critical"), [holding("a", "low", 5)]) is None
+    assert OnRequest().patience is None
 
 
 # --- settings -----------------------------------------------------------------------------------------------
@@ -232,6 +284,22 @@ def test_the_defaults_are_those_of_the_specification() -> None:
             ExponentialBackoff(2 * SECOND, 3, 60 * SECOND),
         ),
         ("lease_length", {"name": "jittered", "ttl": 1800, "spread": 0}, Jittered(1800 * SECOND, 0)),
+        (
+            "lease_length",
+            {"name": "jittered", "max_runtime": 604_800},
+            Jittered(60 * SECOND, 10, 604_800 * SECOND),
+        ),
+        ("lease_length", {"name": "jittered", "max_runtime": None}, Jittered()),
+        ("ranking", "earliest_due", EarliestDue()),
+        ("preemption", None, OnRequest(30 * SECOND)),
+        ("preemption", {"name": "on_request", "grace": 5}, OnRequest(5 * SECOND)),
+        ("preemption", "critical_waits", CriticalWaits(60 * SECOND, 30 * SECOND)),
+        (
+            "preemption",
+            {"name": "critical_waits", "patience": 7, "grace": 5},
+            CriticalWaits(7 * SECOND, 5 * SECOND),
+        ),
+        ("access", "named", NamedAccess()),
         ("completion", "checklist", Checklist()),
         ("completion", "none", Trust()),
     ],
@@ -274,6 +342,15 @@ BAD: list[tuple[Mapping[str, Any], str]] = [
     ({"lease_length": {"name": "jittered", "ttl": 0}}, "ttl"),
     ({"lease_length": {"name": "jittered", "spread": 91}}, "spread"),
     ({"lease_length": {"name": "jittered", "spread": -1}}, "spread"),
+    ({"lease_length": {"name": "jittered", "max_runtime": 0}}, "max_runtime"),
+    ({"lease_length": {"name": "jittered", "max_runtime": 604_801}}, "max_runtime"),
+    ({"preemption": "never"}, "preemption"),
+    ({"preemption": {"name": "on_request", "patience": 5}}, "preemption"),
+    ({"preemption": {"name": "on_request", "grace": 0}}, "grace"),
+    ({"preemption": {"name": "critical_waits", "patience": 0}}, "patience"),
+    ({"preemption": {"name": "critical_waits", "patience": 604_801}}, "patience"),
+    ({"review": "maybe"}, "review"),
+    ({"review": True}, "review"),
     ({"completion": "hope"}, "completion"),
     ({"access": "closed"}, "access"),
     ({"incomplete_children": "shrug"}, "incomplete_children"),
