@@ -42,8 +42,10 @@ class TooLarge(Exception):  # noqa: N818 - a limit that was met
     """The part of the graph that must be searched is larger than the limit."""
 
 
-def path(view: View, start: str, goals: frozenset[str]) -> list[str] | None:
+def path(view: View, start: str, goals: frozenset[str], without: frozenset[str] = frozenset()) -> list[str] | None:
     """A path of "must end before" from start to one of the goals (start included), or None.
+
+    No path leads through the tasks in `without`.
 
     Raises:
         Unknown: edges that must be loaded first.
@@ -61,7 +63,7 @@ def path(view: View, start: str, goals: frozenset[str]) -> list[str] | None:
             continue
         # Sorted, so that the path found does not depend on the order in which a store brings edges.
         for later in sorted(later_than(view, task_id)):
-            if later not in came_from:
+            if later not in came_from and later not in without:
                 came_from[later] = task_id
                 frontier.append(later)
         if len(came_from) > GRAPH_EDGES:

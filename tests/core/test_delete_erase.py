@@ -81,6 +81,35 @@ def test_a_held_task_is_not_deleted(team: Team) -> None:
     team.refused(make(c.DeleteTask, task_id=held.task.id), Code.ALREADY_CLAIMED)
 
 
+def test_no_cycle_leads_through_a_deleted_task(team: Team) -> None:
+    first, last = team.create("first"), team.create("last")
+    ways = [team.create("between", blocked_by=(first.id,)) for _ in range(3)]
+    for between in ways:
+        team.relate(between, "blocks", last)
+    ask = c.AddRelationship(from_task_id=last.id, to_task_id=first.id, type="blocks")
+    for between in ways:
+        team.forget_view()
+        error = team.refused(ask, Code.CIRCULAR_DEPENDENCY)
+        assert not any(gone.id in error.message for gone in ways if team.task_row(gone).deleted_at is not None)
+        delete(team, between)
+    team.forget_view()
+    team.do(ask)
+    assert team.sound()
+
+
+def test_what_was_deleted_makes_no_hierarchy_too_deep(team: Team) -> None:
+    top = team.create("top")
+    chain = [top]
+    for _ in range(15):
+        chain.append(team.create(parent_id=chain[-1].id))
+    above = team.create("above")
+    team.refused(c.AddRelationship(from_task_id=above.id, to_task_id=top.id, type="parent_of"), Code.MAX_DEPTH_EXCEEDED)
+    delete(team, chain[-1])
+    team.forget_view()
+    team.relate(above, "parent_of", top)
+    assert team.sound()
+
+
 @pytest.mark.parametrize("status", ["delayed", "blocked", "in_review", "completed", "cancelled"])
 def test_whatever_nobody_holds_can_be_deleted(team: Team, status: str) -> None:
     task = team.create(review=status == "in_review", ready_at=team.now + 9 if status == "delayed" else None)

@@ -625,7 +625,7 @@ def test_an_explanation_grants_and_records_nothing(team: Team) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_past_pick_is_explained_by_the_log_alone(seed: int) -> None:
     with harness.team(seed=seed) as team:
-        run(team, Chaos(seed), 120)
+        run(team, Chaos(seed), 250)
         last = {fact.task_id: fact for fact in team.facts(TaskClaimed)}
         picked = [task_id for task_id, fact in last.items() if fact.how == "claim"]
         assert len(picked) >= 5

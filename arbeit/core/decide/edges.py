@@ -138,7 +138,7 @@ def _depths(view: View, child: Task, depth: int) -> Generator[Need, None, tuple[
     if child.id not in view.below and not view.whole:
         yield Need(Reads(below={child.id}))
     found = graph.depths_below(view, child.id, depth)
-    deepest = max(below for _, below in found)
+    deepest = max(below for task_id, below in found if view.task(task_id).deleted_at is None)
     refused = refuse_depth(deepest)
     if refused is not None:
         return refused

@@ -16,6 +16,9 @@ from arbeit.core.policy import Scope
 from arbeit.core.record import change
 from arbeit.core.view import Reads, View
 
+_SEARCHES = 40
+"""How often a path is sought: anew for edges that were not loaded, and past deleted tasks."""
+
 
 def refuse_full(queue: Queue | None) -> Rejection | None:
     """Why a queue takes no new work, if it does not."""
@@ -107,15 +110,25 @@ def graph_too_large() -> Rejection:
 
 def refuse_path(view: View, scope: Scope, start: str, goals: frozenset[str]) -> Generator[Need, None, Rejection | None]:
     """Why none of the goals may come to wait for `start`: one must already end after it. Loads what it searches."""
-    while True:
+    deleted: frozenset[str] = frozenset()
+    for _ in range(_SEARCHES):
         try:
-            path = graph.path(view, start, goals)
+            path = graph.path(view, start, goals, deleted)
         except graph.Unknown as unknown:
             yield Need(Reads(after=unknown.task_ids))
+            continue
         except graph.TooLarge:
-            return graph_too_large()
-        else:
-            return refuse_cycle(view, scope, [path[-1], *path]) if path is not None else None
+            break
+        if path is None:
+            return None
+        if not view.tasks.keys() >= set(path):
+            yield Need(Reads(tasks=set(path)))
+        gone = {step for step in path if view.task(step).deleted_at is not None}
+        if not gone:
+            return refuse_cycle(view, scope, [path[-1], *path])
+        # Nothing waits for a deleted task, and nobody could take its relationships away.
+        deleted |= gone
+    return graph_too_large()
 
 
 def create_task(view: View, command: c.CreateTask, env: Env) -> Steps:
