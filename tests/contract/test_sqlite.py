@@ -14,6 +14,7 @@ from arbeit.backends.sqlite import SQLiteStore, finding, statements, upgrade
 from arbeit.backends.sqlite.codec import CODECS, KEYS, row_of
 from arbeit.backends.sqlite.opening import APPLICATION_ID
 from arbeit.backends.sqlite.reading import Reader
+from arbeit.backends.sqlite.scrubbing import Scrubber
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core import model
@@ -276,6 +277,39 @@ def test_a_reader_delays_the_scrubbing_and_no_longer(tmp_path: Path) -> None:
     store.close()
 
 
+def test_while_a_reader_holds_the_log_back_the_file_is_rewritten_once(tmp_path: Path) -> None:
+    store = _with_secret_words(tmp_path)
+    reader = sqlite3.connect(tmp_path / "team.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM tasks").fetchone()
+    said: list[str] = []
+    store._writer.set_trace_callback(said.append)
+    _erase(store)
+    for _ in range(3):
+        transact(store, Scribe())
+    assert said.count("VACUUM") == 1
+    assert said.count("PRAGMA busy_timeout = 500") == 1
+    reader.execute("ROLLBACK")
+    transact(store, Scribe())
+    assert _lies_somewhere(tmp_path) == []
+    transact(store, Scribe())
+    assert said.count("PRAGMA wal_checkpoint(TRUNCATE)") == 5
+    reader.close()
+    store.close()
+
+
+def test_closing_scrubs_what_another_process_left_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = _with_secret_words(tmp_path)
+    other = SQLiteStore(tmp_path / "team.db", VirtualClock(), synchronous="NORMAL")
+    with monkeypatch.context() as patch:
+        patch.setattr(Scrubber, "run", lambda _self, _patience=0: None)
+        _erase(store)
+        store.close()
+    assert _lies_somewhere(tmp_path)
+    other.close()
+    assert _lies_somewhere(tmp_path) == []
+
+
 def test_closing_scrubs_what_a_reader_held_back(tmp_path: Path) -> None:
     store = _with_secret_words(tmp_path)
     reader = sqlite3.connect(tmp_path / "team.db", isolation_level=None)
@@ -291,7 +325,7 @@ def test_closing_scrubs_what_a_reader_held_back(tmp_path: Path) -> None:
 def test_opening_scrubs_what_a_process_that_died_had_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = _with_secret_words(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(SQLiteStore, "_scrub", lambda _self: None)
+        patch.setattr(Scrubber, "run", lambda _self, _patience=0: None)
         _erase(store)
         store.close()
     assert _lies_somewhere(tmp_path)

@@ -21,6 +21,7 @@ from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
+from arbeit.backends.sqlite.scrubbing import MARK, PATIENCE, Scrubber
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
@@ -30,10 +31,6 @@ from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, Run
 
 _CHECKPOINT_ROWS = 2_000
 """Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
-_SCRUB = "scrub"
-"""The mark in the file that erased text may still lie in a free page or in the log; gone once it does not."""
-_SCRUB_MILLISECONDS = 500
-"""How long to wait for readers before the log is emptied later."""
 
 
 class SQLiteStore:
@@ -61,7 +58,6 @@ class SQLiteStore:
         self._closed = False
         self._watcher: sqlite3.Connection | None = None
         self._written = 0
-        self._unclean = False
         self.searches = False
         """Whether there is a full-text index."""
         self._pid = os.getpid()
@@ -81,6 +77,8 @@ class SQLiteStore:
                     self._reader = Reader(self._writer, self._sql)
                     try:
                         self._migrate()
+                        self._scrubber = Scrubber(self._writer, self._sql, indexed=self.searches)
+                        self._scrubber.take_up()
                     except BaseException:
                         self._writer.close()
                         raise
@@ -120,8 +118,6 @@ class SQLiteStore:
             )
         if version < len(wanted) or indexed != self.searches:
             self._bring_up(version, wanted, indexed=indexed)
-        elif self._reader.raw("meta", _SCRUB):
-            self._scrub()
 
     def _refuse_strange_triggers(self) -> None:
         """Refuse code in the file that is not ours, as the writer's triggers may touch virtual tables."""
@@ -181,8 +177,11 @@ class SQLiteStore:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
-            if self._unclean or any(isinstance(result, Changes) and result.erased for result in results):
-                self._scrub()
+            if any(isinstance(result, Changes) and result.erased for result in results):
+                self._scrubber.erased()
+                self._scrubber.run(PATIENCE)
+            elif self._scrubber.due:
+                self._scrubber.run()
             self._written += written
             if self._written >= _CHECKPOINT_ROWS:
                 self._written = 0
@@ -205,22 +204,6 @@ class SQLiteStore:
                 msg = f"{self._path}: the disk failed during a commit ({error})"
                 raise OutcomeUnknown(msg) from error
             raise
-
-    def _scrub(self) -> None:
-        """Leave no byte of what was erased, neither in a free page nor in the log; what fails is tried again later."""
-        self._unclean = True
-        with suppress(sqlite3.OperationalError):
-            self._writer.execute(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
-            try:
-                # The index drops the words of what was erased only as it merges.
-                self._run_all(statements.search("optimize") if self.searches else ())
-                self._writer.execute("VACUUM")
-                # Readers of the state before hold the log back; the next transaction, or closing, tries again.
-                if not self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                    self._writer.execute(self._sql["drop_meta"], (_SCRUB,))
-                    self._unclean = False
-            finally:
-                self._writer.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
 
     def _attempt(self, job: Job) -> Changes | Exception:
         self._writer.execute("SAVEPOINT job")
@@ -269,7 +252,7 @@ class SQLiteStore:
             )
         if changes.erased:
             many(sql["erase"], [(data, project, position) for position, data in changes.erased])
-            self._writer.execute(sql["set_meta"], (_SCRUB, "1"))
+            self._writer.execute(sql["set_meta"], (MARK, "1"))
         if changes.reissued:
             write = CODECS["receipt"].write
             rows = [(row[4], project, *row[:3]) for row in map(write, changes.reissued)]
@@ -413,8 +396,7 @@ class SQLiteStore:
             for connection in (*self._pool, self._watcher):
                 if connection is not None:
                     connection.close()
-            if self._unclean:
-                self._scrub()
+            self._scrubber.take_up()
             self._writer.close()
             self._pool.clear()
         self._lock.close()
