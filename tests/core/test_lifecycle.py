@@ -163,6 +163,22 @@ def test_every_write_of_a_holder_that_does_not_end_its_tenure_renews(team: Team,
     assert team.task(task).lease_id is None
 
 
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        (lambda held: make(c.CompleteProgress, **held.proof(), item_ids=("nothing",)), Code.ENTRY_NOT_FOUND),
+        (lambda held: make(c.UseSecret, **held.proof(), name="nothing"), Code.ENTRY_NOT_FOUND),
+        (lambda held: make(c.CompleteTask, **held.proof()), Code.EVIDENCE_REQUIRED),
+    ],
+)
+def test_a_write_that_is_refused_renews_nothing(team: Team, write: Callable[[Held], c.Command], code: Code) -> None:
+    held = team.start(team.create(), ttl=seconds(60))
+    team.tick(40)
+    before = team.rows()
+    team.refused(write(held), code)
+    assert team.rows() == before
+
+
 def test_tokens_are_never_repeated_and_never_recorded(team: Team) -> None:
     team.create()
     tokens = []

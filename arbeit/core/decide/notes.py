@@ -18,16 +18,16 @@ def writer(view: View, env: Env, task: Task, actor: str, token: str | None) -> s
     if refused is not None:
         return refused
     assert task.lease_id is not None  # noqa: S101 - the token would have been refused
-    lease = view.lease(task.lease_id)
-    view.beat(lease)
-    return lease.run_id
+    return view.lease(task.lease_id).run_id
 
 
 def heard(view: View, env: Env, task: Task, run_id: str | None) -> tuple[Notice, ...]:
-    """What a holder hears beside its write; `task` as it was before."""
+    """Renew for a holder's write that was done, and say what it hears beside it; `task` as it was before."""
     if run_id is None or task.lease_id is None:
         return ()
-    return holder_notices(task, view.lease(task.lease_id), env.now)
+    lease = view.lease(task.lease_id)
+    view.beat(lease)
+    return holder_notices(task, lease, env.now)
 
 
 def add_context(view: View, command: c.AddContext, env: Env) -> Steps:
