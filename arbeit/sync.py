@@ -341,7 +341,7 @@ class _Heart:
         """Begin to renew."""
         with self._changed:
             self._held[held] = (project, lease, token)
-            self._plan(held, lease.ttl // 3)
+            self._plan(held, self._session.kernel.clock.now() + lease.ttl // 3)
             if self._thread is None:
                 self._thread = Thread(target=self._beat, name="arbeit-heart", daemon=True)
                 self._thread.start()
@@ -352,8 +352,8 @@ class _Heart:
         with self._changed:
             self._held.pop(held, None)
 
-    def _plan(self, held: Held, wait: int) -> None:
-        heapq.heappush(self._times, (self._session.kernel.clock.now() + wait, next(self._numbers), held))
+    def _plan(self, held: Held, at: int) -> None:
+        heapq.heappush(self._times, (at, next(self._numbers), held))
 
     def _beat(self) -> None:
         while True:
@@ -371,6 +371,8 @@ class _Heart:
                 self._renew(held, *known)
 
     def _renew(self, held: Held, project: str, lease: Lease, token: str) -> None:
+        # A third of a lease after the renewal began, not after its answer came: a slow store costs no beat.
+        begun = self._session.kernel.clock.now()
         command = c.RenewLease(actor=lease.agent_id, task_id=lease.task_id, token=token, ttl=lease.ttl)
         try:
             result = self._session.run(project, [command], background=True)[0]
@@ -381,12 +383,12 @@ class _Heart:
                 return
             if isinstance(result, Reply):
                 held.renewed(result)
-                self._plan(held, lease.ttl // 3)
+                self._plan(held, begun + lease.ttl // 3)
             elif result.code in LOST:
                 self._held.pop(held)
                 held.lost(result)
             else:
-                self._plan(held, min(SECOND, lease.ttl // 3))
+                self._plan(held, begun + min(SECOND, lease.ttl // 3))
 
     def close(self) -> None:
         """Stop the thread."""
