@@ -37,7 +37,7 @@ class Named(Reading):
         Raises INVALID_INPUT for a name or a parameter that there is not, and says which there are.
         """
         ask: Callable[..., Awaitable[Answer]] | None = (
-            getattr(self, f"_query_{name}", None) if name in QUERIES else None
+            getattr(self, f"_query_{name}") if name in tuple(QUERIES) else None
         )
         if ask is None:
             raise ArbeitError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from attrs import evolve
 
@@ -14,6 +14,7 @@ from arbeit.core.events import FACTS
 from arbeit.core.limits import MAX_INTEGER, check_text, refuse
 from arbeit.core.model import (
     ENTRY_TYPES,
+    PRIORITIES,
     STATUSES,
     Agent,
     ClaimStatus,
@@ -80,7 +81,7 @@ def some_of(
     """One or several of the names that there are."""
     wanted = (value,) if isinstance(value, str) else None if value is None else tuple(value)
     there = tuple(known)
-    unknown = sorted(set(wanted or ()) - set(there))
+    unknown = [one for one in wanted or () if one not in there]
     if unknown:
         raise ArbeitError(
             code,
@@ -89,6 +90,21 @@ def some_of(
             data={"field": field},
         )
     return wanted
+
+
+def flags(**values: object) -> None:
+    """Refuse what is neither true, false nor left out."""
+    for name, value in values.items():
+        if value is not None and not isinstance(value, bool):
+            refuse(name, "must be true, false or None")
+
+
+def at(name: str, when: When | None) -> int | None:
+    """Microseconds since 1970 for a moment, if it is given and one."""
+    found = moment(when)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int) or abs(found) > MAX_INTEGER):
+        refuse(name, "must be a datetime, or whole microseconds since 1970")
+    return found
 
 
 class Reading(Base):
@@ -173,11 +189,15 @@ class Reading(Base):
         """
         statuses = some_of("status", status, STATUSES, Code.INVALID_STATUS)
         some_of("sort", sort, SORTS)
+        some_of("claim_status", claim_status, get_args(ClaimStatus))
+        some_of("priority", priority, PRIORITIES)
+        flags(blocked=blocked, blocking=blocking, escalated=escalated, root=root)
         check_limit(limit)
         place(sort, cursor)
         needs = (requires,) if isinstance(requires, str) else None if requires is None else tuple(requires)
         check(queue=queue, parent_id=parent_id, assignee=assignee, label=label, created_by=created_by, file=file)
-        check(claim_status=claim_status, priority=priority, **{f"requires {name}": name for name in needs or ()})
+        for name in needs or ():
+            check_text("requires", name)
         query = Query(
             self.key,
             statuses,
@@ -191,9 +211,9 @@ class Reading(Base):
             cursor,
             created_by=created_by,
             requires=needs,
-            due_before=moment(due_before),
-            updated_before=moment(updated_before),
-            updated_after=moment(updated_after),
+            due_before=at("due_before", due_before),
+            updated_before=at("updated_before", updated_before),
+            updated_after=at("updated_after", updated_after),
             blocked=blocked,
             blocking=blocking,
             escalated=escalated,
@@ -254,7 +274,7 @@ class Reading(Base):
         check_limit(limit)
         check(task_id=task_id, agent=agent)
         place("runs", cursor)
-        query = RunQuery(self.key, task_id, agent, moment(since), moment(until), limit=limit, after=cursor)
+        query = RunQuery(self.key, task_id, agent, at("since", since), at("until", until), limit=limit, after=cursor)
         return await self._session.runs(query, self.actor)
 
     async def run(self, run_id: str) -> Run:

@@ -40,6 +40,16 @@ REFUSED: Mapping[str, tuple[Code, Callable[[Project], Awaitable[object]]]] = {
     "a parameter too few": (Code.INVALID_INPUT, lambda p: p.query("children_of")),
     "the children of nothing": (Code.TASK_NOT_FOUND, lambda p: p.query("children_of", task_id="none")),
     "stale since ever": (Code.INVALID_INPUT, lambda p: p.query("stale_tasks", hours=-1)),
+    "no such claim status": (Code.INVALID_INPUT, lambda p: p.find(claim_status="soul")),  # type: ignore[arg-type]  # on purpose
+    "no such priority": (Code.INVALID_INPUT, lambda p: p.find(priority="top")),  # type: ignore[arg-type]  # on purpose
+    "a list of no statuses": (Code.INVALID_STATUS, lambda p: p.find(status=[1, "open"])),  # type: ignore[list-item]  # on purpose
+    "a list of lists": (Code.INVALID_STATUS, lambda p: p.find(status=[["open"]])),  # type: ignore[list-item]  # on purpose
+    "a flag that is a word": (Code.INVALID_INPUT, lambda p: p.find(blocking="yes")),  # type: ignore[arg-type]  # on purpose
+    "a flag that is a number": (Code.INVALID_INPUT, lambda p: p.find(root=1)),  # type: ignore[arg-type]  # on purpose
+    "a moment that is a word": (Code.INVALID_INPUT, lambda p: p.find(due_before="today")),  # type: ignore[arg-type]  # on purpose
+    "a moment beyond all": (Code.INVALID_INPUT, lambda p: p.runs(since=2**63)),
+    "a query that is no name": (Code.INVALID_INPUT, lambda p: p.query(["tasks"])),  # type: ignore[arg-type]  # on purpose
+    "a capability that is none": (Code.INVALID_INPUT, lambda p: p.find(requires=[1])),  # type: ignore[list-item]  # on purpose
     "half a surrogate": (Code.INVALID_INPUT, lambda p: p.search("\ud83d")),
     "half a surrogate in a path": (Code.INVALID_INPUT, lambda p: p.find(file="\ud83d")),
 }
