@@ -12,15 +12,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from random import Random
+from typing import get_args
 
 import arbeit.sync
 from arbeit import commands as c
-from arbeit.core.model import ENTRY_TYPES, PRIORITIES
+from arbeit.core.model import EntryType, Priority
 from benchmarks.measure import Cell, Series, Settings, Table, alternate
 from benchmarks.workload import PROJECT, fill, new_file, queue_name, sqlite_url
 
 ENTRIES_PER_TASK = 3
 QUEUES = 20
+_PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+_TYPES: tuple[EntryType, ...] = get_args(EntryType)
 _WORDS = [
     f"{start}{end}" for start in ("par", "lex", "cach", "rout", "stor", "tok") for end in ("er", "ing", "ed", "s")
 ]
@@ -33,30 +36,32 @@ def _text(random: Random, words: int) -> str:
 def make(project: arbeit.sync.Project, tasks: int) -> float:
     """Fill a project; commands run per second."""
     random = Random(tasks)
-    commands: list[c.Command] = [
+    creations: list[c.Command] = [
         c.CreateTask(
             actor="planner",
             task_id=f"t{number}",
             title=f"Task {number} {_text(random, 3)}",
             intent=_text(random, 12),
             queue=queue_name(number % QUEUES),
-            priority=random.choice(PRIORITIES),
+            priority=random.choice(_PRIORITIES),
             parent_id=f"t{number - number % 10}" if number % 10 and number % 3 == 0 else None,
         )
         for number in range(tasks)
     ]
-    commands += [
+    remarks: list[c.Command] = [
         c.AddContext(
             actor="planner",
             task_id=f"t{number % tasks}",
-            type=random.choice(ENTRY_TYPES),
+            type=random.choice(_TYPES),
             content=f"entry {number} {_text(random, 20)}",
         )
         for number in range(tasks * ENTRIES_PER_TASK)
     ]
     begun = time.perf_counter()
-    fill(project, commands)
-    return len(commands) / (time.perf_counter() - begun)
+    # One after the other: in one batch, remarks would come before the tasks that they are about.
+    fill(project, creations)
+    fill(project, remarks)
+    return (len(creations) + len(remarks)) / (time.perf_counter() - begun)
 
 
 def _claim(project: arbeit.sync.Project, _random: Random, _tasks: int) -> None:
