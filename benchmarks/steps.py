@@ -148,7 +148,7 @@ def replay(file: Path, rows: Sequence[Rows], per_commit: int) -> Took:
         begun = time.perf_counter()
         tasks, events, receipts, heads = zip(*rows[at : at + per_commit], strict=True)
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(sql["update_task"], tasks)
+        connection.executemany(sql["update_task_state"], tasks)
         connection.executemany(sql["save_event"], events)
         connection.executemany(sql["save_receipt"], receipts)
         connection.execute(sql["save_head"], heads[-1])

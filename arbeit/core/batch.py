@@ -276,6 +276,7 @@ class Batch:
             tuple(view.erased.items()),
             tuple(view.reissued),
             self._forget(self.commands),
+            tuple(sorted(view.reworded)),
         )
 
     @staticmethod

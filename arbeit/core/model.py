@@ -498,7 +498,8 @@ class Changes:
     """What a batch leaves behind. A store writes it without knowing what a command is.
 
     `new` and `changed` hold entities by kind, `gone` their keys. `erased` are (position, data) of earlier events
-    whose text goes for good, `reissued` the receipts that lose it. Empty changes mean: write nothing.
+    whose text goes for good, `reissued` the receipts that lose it. `reworded` are the changed tasks whose title,
+    intent or description is another; None where nobody looked. Empty changes mean: write nothing.
     """
 
     head: Head
@@ -511,6 +512,7 @@ class Changes:
     erased: tuple[tuple[int, str], ...] = ()
     reissued: tuple[Receipt, ...] = ()
     forget_receipts_before: int | None = None
+    reworded: tuple[str, ...] | None = None
 
     @property
     def empty(self) -> bool:

@@ -178,6 +178,7 @@ class View:
         self.about: list[Receipt] = []
         self.erased: dict[int, str] = {}
         self.reissued: list[Receipt] = []
+        self.reworded: set[str] = set()
         self._synced = False
 
     # -- loading ---------------------------------------------------------------------------------------
@@ -396,6 +397,13 @@ class View:
     def put_task(self, old: Task | None, task: Task) -> None:
         """Store a task's new state, and keep the scheduler's counts and windows true to it."""
         self.put("task", task.id, task)
+        if old is not None and (
+            # Copies share what they did not change, so identity tells.
+            old.title is not task.title
+            or old.intent is not task.intent
+            or old.description is not task.description
+        ):
+            self.reworded.add(task.id)
         was_ready = old is not None and old.claim_status == "ready"
         is_ready = task.claim_status == "ready"
         if was_ready and old is not None:

@@ -140,14 +140,18 @@ def insert_of(kind: str) -> str:
     return f"INSERT INTO {codec.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - names of ours
 
 
-def update_of(kind: str) -> str:
+WORDS = frozenset({"title", "intent", "description"})
+"""What of a task is searched, and changes seldom."""
+
+
+def update_of(kind: str, leave_out: frozenset[str] = frozenset()) -> str:
     """The statement that stores an entity's new state, parameters in the same order as `insert_of`."""
     codec = CODECS[kind]
     keys = KEYS.get(kind, ("id",))
     extra = (BESIDE[kind],) if kind in BESIDE else ()
     first = 1 if kind == "project" else 2
     numbered = {name: number for number, name in enumerate((*codec.columns, *extra), start=first)}
-    sets = ", ".join(f"{name} = ?{at}" for name, at in numbered.items() if name not in keys)
+    sets = ", ".join(f"{name} = ?{at}" for name, at in numbered.items() if name not in keys and name not in leave_out)
     where = [f"{name} = ?{numbered[name]}" for name in keys]
     if kind != "project":
         where.insert(0, "project = ?1")

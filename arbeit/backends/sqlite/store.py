@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import compress
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -233,7 +234,15 @@ class SQLiteStore:
         position = changes.head.position
         for verb, kinds in (("insert_", changes.new), ("update_", changes.changed)):
             for kind, entities in kinds.items():
-                many(sql[verb + kind], [row_of(project, kind, entity, position) for entity in entities])
+                rows = [row_of(project, kind, entity, position) for entity in entities]
+                if verb == "update_" and kind == "task" and changes.reworded is not None:
+                    other = frozenset(changes.reworded)
+                    told = [entity.id in other for entity in entities]
+                    many(sql["update_task"], compress(rows, told))
+                    rows = [row for row, same in zip(rows, told, strict=True) if not same]
+                    many(sql["update_task_state"], rows)
+                else:
+                    many(sql[verb + kind], rows)
         gone = changes.gone.get("relationship")
         if gone:
             many(sql["delete_relationship"], [(project, key) for key in gone])
