@@ -58,6 +58,14 @@ def lacking(group: str, agent: str, capabilities: Iterable[str]) -> list[str]:
     return [need for need in needs if (need[1:] == agent if need.startswith("!") else need not in has)]
 
 
+def spoken(group: str) -> str:
+    """A requirement set in words."""
+    needs = group.split(",")
+    has = ", ".join(need for need in needs if not need.startswith("!"))
+    others = ", ".join(need[1:] for need in needs if need.startswith("!"))
+    return f"{has} (and not to be {others})" if others else has
+
+
 class Line:
     """The queues that hold ready work of one requirement set, in the order in which they come next.
 
@@ -326,5 +334,5 @@ class Schedule:
         if not holding:
             return "nothing ready"
         if holding.isdisjoint(sets):
-            return f"needs capabilities: {' or '.join(sorted(holding))}"
+            return f"needs capabilities: {' or '.join(map(spoken, sorted(holding)))}"
         return "its turn comes later"

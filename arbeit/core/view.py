@@ -399,9 +399,7 @@ class View:
         self.put("task", task.id, task)
         if old is not None and (
             # Copies share what they did not change, so identity tells.
-            old.title is not task.title
-            or old.intent is not task.intent
-            or old.description is not task.description
+            old.title is not task.title or old.intent is not task.intent or old.description is not task.description
         ):
             self.reworded.add(task.id)
         was_ready = old is not None and old.claim_status == "ready"

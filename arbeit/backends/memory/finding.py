@@ -10,6 +10,7 @@ from arbeit.backends.memory.tables import Tables
 from arbeit.core import searching
 from arbeit.core.fairness import key_of, pickable
 from arbeit.core.model import PRIORITIES, TERMINAL, ContextEntry, Run, Task
+from arbeit.hits import entry_fields, ranked, task_fields
 from arbeit.queries import (
     CANDIDATES,
     DecisionQuery,
@@ -23,7 +24,6 @@ from arbeit.queries import (
     mark,
     place,
 )
-from arbeit.ranking import entry_fields, ranked, task_fields
 
 T = TypeVar("T")
 

@@ -313,7 +313,7 @@ def _newest(
 def search(reader: Reader, query: Search) -> list[Hit]:
     """The best of the newest matches."""
     from arbeit.core.searching import parse  # noqa: PLC0415 - most processes never search
-    from arbeit.ranking import ranked  # noqa: PLC0415 - as above
+    from arbeit.hits import ranked  # noqa: PLC0415 - as above
 
     sought = parse(query.text)
     tasks: list[Task] = _candidates(reader, query, sought, "task") if "task" in query.kinds else []
@@ -329,7 +329,7 @@ _INDEXED = {"task": "title intent description", "entry": "content"}
 def _candidates(reader: Reader, query: Search, sought: Sought, kind: str) -> list[Any]:
     """The newest matches of a kind: by the full-text index, or of one task alone, whose rows are few."""
     from arbeit.core.searching import score, words  # noqa: PLC0415 - as above
-    from arbeit.ranking import entry_fields, task_fields  # noqa: PLC0415 - as above
+    from arbeit.hits import entry_fields, task_fields  # noqa: PLC0415 - as above
 
     found, values = _beside(query.scope)
     values |= {"project": query.project, "limit": CANDIDATES}

@@ -12,7 +12,6 @@ import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import compress
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -237,10 +236,9 @@ class SQLiteStore:
                 rows = [row_of(project, kind, entity, position) for entity in entities]
                 if verb == "update_" and kind == "task" and changes.reworded is not None:
                     other = frozenset(changes.reworded)
-                    told = [entity.id in other for entity in entities]
-                    many(sql["update_task"], compress(rows, told))
-                    rows = [row for row, same in zip(rows, told, strict=True) if not same]
-                    many(sql["update_task_state"], rows)
+                    if other:
+                        many(sql["update_task"], [row for row in rows if row[1] in other])
+                    many(sql["update_task_state"], [row for row in rows if row[1] not in other] if other else rows)
                 else:
                     many(sql[verb + kind], rows)
         gone = changes.gone.get("relationship")

@@ -16,6 +16,7 @@ from arbeit.compose import Wiring
 from arbeit.core.model import Event
 from arbeit.engine import Engine
 from arbeit.session import BlockingSession
+from arbeit.sync.heart import Heart
 
 
 class WiredHub(hub.Hub):
@@ -51,7 +52,7 @@ class WiredSyncHub(sync.Hub):
     def __enter__(self) -> Self:
         """Start the session."""
         self._session = BlockingSession(self._wiring)
-        self._heart = sync._Heart(self._session)  # noqa: SLF001 - what sync.Hub does with a store of its own
+        self._heart = Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
         return self
 

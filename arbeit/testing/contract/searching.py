@@ -10,9 +10,9 @@ from arbeit.core import searching
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import ContextEntry
 from arbeit.core.policy import Scope
+from arbeit.hits import entry_fields, ranked, task_fields
 from arbeit.ports import LocalStore
 from arbeit.queries import CANDIDATES, Hit, Search
-from arbeit.ranking import entry_fields, ranked, task_fields
 from arbeit.testing.clock import START
 from arbeit.testing.contract.opening import Opening
 from arbeit.testing.contract.population import crowd

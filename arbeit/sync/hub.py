@@ -1,0 +1,95 @@
+"""The hub for synchronous callers: what `arbeit.sync.open` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from arbeit.compose import wire_up
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code, project_not_found
+from arbeit.core.limits import check_text
+from arbeit.core.model import EMPTY
+from arbeit.core.model import Project as ProjectEntity
+from arbeit.ports import Clock, SecretProvider
+from arbeit.project import Project as AsyncProject
+from arbeit.session import BlockingSession
+from arbeit.sync.driving import run
+from arbeit.sync.heart import Heart
+from arbeit.sync.project import Project
+
+
+class Hub:
+    """An open store, driven in the threads of its callers. Nothing it starts outlives its `with`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        actor: str = "anonymous",
+        key: str | bytes | None = None,
+        policies: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
+        plugins: Iterable[object] = (),
+        secrets: Mapping[str, SecretProvider] | None = None,
+    ) -> None:
+        self._arguments = (url, clock, key, policies, plugins, secrets)
+        self.actor = actor
+
+    def __enter__(self) -> Self:
+        """Open the store."""
+        url, clock, key, policies, plugins, secrets = self._arguments
+        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
+        self._session = BlockingSession(wiring)
+        self._heart = Heart(self._session)
+        self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop renewing, and close the store."""
+        self._heart.close()
+        self._session.close()
+
+    def project(
+        self,
+        key: str,
+        *,
+        create: bool = False,
+        settings: Mapping[str, Any] = EMPTY,
+        actor: str | None = None,
+    ) -> Project:
+        """A project by key; with `create`, it is made with these settings if it does not exist."""
+        actor = actor if actor is not None else self.actor
+        check_text("key", key)
+        if create:
+            command = c.CreateProject(actor=actor, key=key, settings=settings)
+            result = self._session.run(key, [command])[0]
+            if isinstance(result, ArbeitError) and result.code is not Code.ALREADY_INITIALIZED:
+                raise result
+        elif run(self._session.standing(key, actor)) is None:
+            raise project_not_found(key)
+        return Project(AsyncProject(self._session, key, actor), self._session)
+
+    def projects(self) -> list[ProjectEntity]:
+        """Every project of the store, by key."""
+        return run(self._session.projects())
+
+
+def open(
+    url: str,
+    *,
+    actor: str = "anonymous",
+    key: str | bytes | None = None,
+    policies: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
+    plugins: Iterable[object] = (),
+    secrets: Mapping[str, SecretProvider] | None = None,
+) -> Hub:
+    """Open Arbeit for synchronous callers; use it with `with`. See `arbeit.open`."""
+    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins, secrets=secrets)
