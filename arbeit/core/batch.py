@@ -22,8 +22,11 @@ MAX_ROWS = 2_000
 _ROWS = 6
 """About what one command writes: a few entities, an event, a receipt."""
 SWEEP_ACTOR = "arbeit"
-_NEEDS = 50
-"""Needs of one command after which something is wrong: each brings rows that the one before lacked."""
+_NEEDS = 500
+"""Needs of one command after which something is wrong: each brings rows that the one before lacked.
+
+A claim of many tasks may have one for each of its picks, where windows have outlived their rows.
+"""
 
 _event = builder(Event)
 

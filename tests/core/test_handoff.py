@@ -175,3 +175,16 @@ def test_an_agent_has_a_hundred_handovers_to_take_up_at_most(team: Team) -> None
     for each in held[:100]:
         team.do(make(c.HandoffTask, **each.proof(), to_agent="bob"))
     team.refused(make(c.HandoffTask, **held[100].proof(), to_agent="bob"), Code.LIMIT_EXCEEDED)
+
+
+def test_as_many_as_an_agent_may_be_handed_are_taken_up_by_a_process_that_knows_none_of_them(team: Team) -> None:
+    for _ in range(100):
+        team.create()
+    team.do(c.RegisterAgent(agent_id="bob"))
+    for each in team.claim_many("ada", 100):
+        team.do(make(c.HandoffTask, **each.proof(), to_agent="bob"))
+    team.forget_view()
+    assert team.claim("bob") is not None
+    team.forget_view()
+    assert len(team.claim_many("bob", 100)) == 99
+    assert team.sound()

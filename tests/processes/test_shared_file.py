@@ -188,3 +188,19 @@ def _python(script: str, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
+
+
+def test_a_claim_of_many_is_one_transaction_though_another_process_has_written_meanwhile(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'team.db'}"
+    with sync.open(url) as here, sync.open(url) as there:
+        project = here.project("demo", create=True)
+        other = project.create_task("other", queue="other")
+        for number in range(62):
+            project.create_task(f"task {number}")
+        project.claim(agent="ada", queues=["default"])
+        there.project("demo").add_context(other.id, "moves the log on")
+        kernel = here._session.kernel
+        view = kernel._views["demo"]
+        assert len(project.claim_many(n=61, agent="ada", queues=["default"])) == 61
+        assert kernel._views["demo"] is view, "the batch failed and was run again"
+        assert project.verify().ok

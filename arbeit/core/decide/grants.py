@@ -74,9 +74,11 @@ def _take_up(
     """Grant what was handed over to an agent and waits for it, oldest first."""
     agent = view.agent(command.agent)
     grants: list[Grant] = []
-    for task_id in agent.handed if agent is not None else ():
-        if task_id not in view.tasks or view.task(task_id).lease_id not in view.leases:
-            yield Need(Reads(tasks={task_id}))
+    handed = agent.handed if agent is not None else ()
+    unknown = {name for name in handed if name not in view.tasks or view.task(name).lease_id not in view.leases}
+    if unknown:
+        yield Need(Reads(tasks=unknown))
+    for task_id in handed:
         task = view.task(task_id)
         if len(grants) < command.n and (queues is None or task.queue in queues):
             grants.append((yield from _accept(view, task, command)))
