@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from attrs import define, field, frozen
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import ContextEntry, Run
+from arbeit.core.model import ContextEntry
 from arbeit.queries import Parts
-from arbeit.rendering.text import FAILED, entry_text, indented, item, one_line, run_text, standing, task_line
+from arbeit.rendering.text import entry_text, indented, item, one_line, standing, task_line
 
 LEAST, MOST = 100, 1_000_000
 """Tokens that may be asked for."""
-NEEDS = ("context", "progress", "parent", "children", "blocked_by", "runs", "artifacts", "progress_summary")
+NEEDS = ("context", "progress", "parent", "children", "blocked_by", "artifacts", "progress_summary")
 """The parts of a task that a brief is made from."""
 Count = Callable[[str], int]
 _NOTES = ("note", "discovery", "rationale", "reference")
@@ -155,22 +155,13 @@ def _sections(parts: Parts) -> list[_Section]:
     return [
         _Section("Waits for", blockers, 3, "blocked_by", newest_first=False),
         _Section("Decisions in force", [item(entry_text(one, named=True)) for one in of("decision")], 3, "decisions"),
-        _Section("What was tried and failed", _attempts(parts, of("attempt")), 2, "runs"),
+        _Section("What was tried and failed", [item(entry_text(one)) for one in of("attempt")], 2, "context"),
         # The checklist is read from the top, so its first open lines are the ones to keep.
         _Section(done, items, 5, "progress", newest_first=False),
         _Section("Said by users", [item(entry_text(one)) for one in of("user_input")], 2, "context"),
         _Section("Outcome and evidence", _evidence(parts, entries), 2, "context"),
         _Section("Notes", [item(entry_text(one)) for one in of(*_NOTES) if not one.evidence], 1, "context"),
     ]
-
-
-def _attempts(parts: Parts, entries: Sequence[ContextEntry]) -> list[str]:
-    """Attempts as recorded, and runs that failed without an entry of their own, newest first."""
-    told = {entry.run_id for entry in entries}
-    runs: list[Run] = [run for run in parts.runs or () if run.result in FAILED and run.id not in told]
-    found = [(entry.created_at, item(entry_text(entry))) for entry in entries]
-    found += [(run.ended_at or run.started_at, item(run_text(run))) for run in runs]
-    return [text for _, text in sorted(found, key=lambda one: -one[0])]
 
 
 def _evidence(parts: Parts, entries: Sequence[ContextEntry]) -> list[str]:

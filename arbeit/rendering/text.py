@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from arbeit.core.model import ContextEntry, Run, Task
+from arbeit.core.model import ContextEntry, Task
 from arbeit.wire import canonical, utc
-
-FAILED: Mapping[str, str] = {"failed": "failed", "expired": "lease ran out", "timed_out": "took too long"}
-"""Results of runs that did not work, in words."""
 
 
 def day(at: int) -> str:
@@ -57,13 +52,6 @@ def entry_text(entry: ContextEntry, *, named: bool = False) -> str:
         parts.append(f"Evidence: {'; '.join(entry.evidence)}")
     name = f"{entry.id}, " if named else ""
     return f"{'. '.join(part.removesuffix('.') for part in parts)} ({name}{entry.author}, {day(entry.created_at)})"
-
-
-def run_text(run: Run) -> str:
-    """A run that did not work, in words."""
-    how = FAILED.get(run.result or "", run.result or "under way")
-    note = f": {run.note}" if run.note else ""
-    return f"Attempt {run.attempt} by {run.agent_id} {how}{note} ({day(run.ended_at or run.started_at)})"
 
 
 def task_line(task: Task) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from arbeit.core import commands as c
-from arbeit.core.decide.base import Env, Need, Steps, fresh_id, promote, refuse_own
+from arbeit.core.decide.base import Env, Steps, fresh_id, promote, refuse_own
 from arbeit.core.decide.endings import and_claim, dependents, freed, refuse_children, run_of, tenure
 from arbeit.core.decide.grants import ends_by, refuse_more
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import ChangesRequested, ReviewApproved, TaskHandedOver
 from arbeit.core.limits import HANDED
 from arbeit.core.model import Agent, Reply, Task
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 
 def handoff_task(view: View, command: c.HandoffTask, env: Env) -> Steps:
@@ -18,8 +18,6 @@ def handoff_task(view: View, command: c.HandoffTask, env: Env) -> Steps:
     task = yield from tenure(view, env, command)
     if isinstance(task, Rejection):
         return task
-    if command.to_agent not in view.agents:
-        yield Need(Reads(agents={command.to_agent}))
     refused = _refuse_heir(view, env, command, task)
     if refused is not None:
         return refused
