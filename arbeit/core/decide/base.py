@@ -196,9 +196,7 @@ def holder_notices(task: Task, lease: Lease, now: int) -> tuple[Notice, ...]:
         seconds = max(0, lease.ends_by - now) // 1_000_000
         notices.append(Notice("LEASE_EXPIRING", f"this run ends in {seconds} s, and renewing does not help: finish up"))
     if task.unread:
-        notices.append(
-            Notice("STALE_CONTEXT", f"others added {task.unread} entries since your last one: read them")
-        )
+        notices.append(Notice("STALE_CONTEXT", f"others added {task.unread} entries since your last one: read them"))
     return tuple(notices)
 
 
