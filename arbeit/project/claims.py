@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from arbeit.core import commands as c
+from arbeit.core.limits import check_text
 from arbeit.core.model import (
     Explanation,
     Grant,
@@ -133,6 +134,7 @@ class Claims(Base):
     ) -> Explanation:
         """Say what an agent would be granted now and why; or, with `task_id`, why that task's last grant was made."""
         if task_id is not None:
+            check_text("task_id", task_id)
             return await self._session.explain_past(self.key, task_id, self.actor)
         agent = agent if agent is not None else self.actor
         command = c.ExplainClaim(actor=agent, agent=agent, capabilities=capabilities, queues=queues)

@@ -11,7 +11,7 @@ from attrs import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, refuse
 from arbeit.core.model import SECOND, ContextEntry, Event, FileLink, Status, Task
-from arbeit.project.reading import DEEPEST, MOST_BELOW, Reading, check_limit
+from arbeit.project.reading import DEEPEST, MOST_BELOW, Reading, check_limit, flags
 from arbeit.queries import DecisionQuery, Page, Parts, Sort, place
 
 _HOURS = 24 * 366
@@ -184,6 +184,7 @@ class Named(Reading):
     ) -> Answer:
         """Decisions of a task or of the whole project, newest first; superseded ones only if asked for."""
         check_limit(limit)
+        flags(superseded=superseded)
         place("decisions", cursor)
         if task_id is not None:
             check_text("task_id", task_id)

@@ -75,11 +75,20 @@ def check_limit(limit: int, most: int = MOST_ROWS) -> None:
         )
 
 
+def names(field: str, value: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """One name or several; refuses what is neither."""
+    if value is None or isinstance(value, str):
+        return value if value is None else (value,)
+    if not isinstance(value, Iterable) or isinstance(value, bytes):
+        refuse(field, f"must be a name or a list of names, not {type(value).__name__}")
+    return tuple(value)
+
+
 def some_of(
     field: str, value: str | Iterable[str] | None, known: Iterable[str], code: Code = Code.INVALID_INPUT
 ) -> tuple[str, ...] | None:
     """One or several of the names that there are."""
-    wanted = (value,) if isinstance(value, str) else None if value is None else tuple(value)
+    wanted = names(field, value)
     there = tuple(known)
     unknown = [one for one in wanted or () if one not in there]
     if unknown:
@@ -97,6 +106,12 @@ def flags(**values: object) -> None:
     for name, value in values.items():
         if value is not None and not isinstance(value, bool):
             refuse(name, "must be true, false or None")
+
+
+def check_position(name: str, position: int) -> None:
+    """Refuse what is no position of a log."""
+    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position <= MAX_INTEGER:
+        refuse(name, f"must be a position, 0 to {MAX_INTEGER}")
 
 
 def at(name: str, when: When | None) -> int | None:
@@ -188,13 +203,13 @@ class Reading(Base):
         (newest first), priority, due, ready (what claims may take now).
         """
         statuses = some_of("status", status, STATUSES, Code.INVALID_STATUS)
-        some_of("sort", sort, SORTS)
-        some_of("claim_status", claim_status, get_args(ClaimStatus))
-        some_of("priority", priority, PRIORITIES)
+        some_of("sort", (sort,), SORTS)
+        some_of("claim_status", None if claim_status is None else (claim_status,), get_args(ClaimStatus))
+        some_of("priority", None if priority is None else (priority,), PRIORITIES)
         flags(blocked=blocked, blocking=blocking, escalated=escalated, root=root)
         check_limit(limit)
         place(sort, cursor)
-        needs = (requires,) if isinstance(requires, str) else None if requires is None else tuple(requires)
+        needs = names("requires", requires)
         check(queue=queue, parent_id=parent_id, assignee=assignee, label=label, created_by=created_by, file=file)
         for name in needs or ():
             check_text("requires", name)
@@ -246,14 +261,16 @@ class Reading(Base):
         parse(text)
         check_limit(limit, 100)
         check(task_id=task_id)
+        flags(superseded=superseded)
+        wanted = some_of("kind", kinds, HIT_KINDS)
         query = Search(
             self.key,
             text,
-            some_of("kind", kinds, HIT_KINDS) or (),
+            HIT_KINDS if wanted is None else wanted,
             some_of("type", types, ENTRY_TYPES, Code.INVALID_TYPE),
             some_of("status", status, STATUSES, Code.INVALID_STATUS),
             task_id,
-            superseded,
+            bool(superseded),
             limit,
         )
         return await self._session.search(query, self.actor)
@@ -311,10 +328,8 @@ class Reading(Base):
 
     async def history(self, *, task_id: str | None = None, after: int = 0, limit: int = _PAGE) -> list[Event]:
         """Recorded events beyond a position, of the project or of one task, oldest first."""
-        if not 0 <= after <= MAX_INTEGER:
-            refuse("after", f"must be a position, 0 to {MAX_INTEGER}")
-        if not 1 <= limit <= _MOST_EVENTS:
-            refuse("limit", f"must be 1 to {_MOST_EVENTS}")
+        check_position("after", after)
+        check_limit(limit, _MOST_EVENTS)
         check(task_id=task_id)
         return await self._session.history(self.key, after, limit, self.actor, task_id)
 
@@ -325,6 +340,7 @@ class Reading(Base):
 
         `task_id` and `types` (tags of facts, such as task_completed) leave the others out.
         """
+        check_position("after", after)
         check(task_id=task_id)
         wanted = some_of("type", types, sorted(FACTS), Code.INVALID_TYPE)
         # Closed with this one: a generator left to the garbage collector may outlive its event loop.
@@ -341,8 +357,8 @@ class Reading(Base):
 
 
 def _parts(include: Include) -> tuple[str, ...]:
-    wanted = PARTS if include == "all" else tuple(include)
-    unknown = sorted(set(wanted) - set(PARTS))
+    wanted = PARTS if include == "all" else names("include", include) or ()
+    unknown = sorted(str(name) for name in wanted if name not in PARTS)
     if unknown:
         raise ArbeitError(
             Code.INVALID_INPUT,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field, frozen
 
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import refuse
 from arbeit.core.model import ContextEntry
 from arbeit.queries import Parts
 from arbeit.rendering.text import entry_text, indented, item, one_line, standing, task_line
@@ -66,6 +67,8 @@ def brief(parts: Parts, max_tokens: int, count: Count | None = None) -> Brief:
         ArbeitError: INVALID_INPUT for a budget out of range, or one that not even the task's own words fit into.
     """
     _check(max_tokens)
+    if count is not None and not callable(count):
+        refuse("count", "must be a function that counts the tokens of a text")
     measure = count or estimate
     head, optional, sections = _head(parts), _wordy(parts), _sections(parts)
     included: list[str] = []
