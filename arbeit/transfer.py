@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from arbeit.blobs import CHUNK, fresh_file
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import refuse
 from arbeit.ports import Blob, BlobStore, BlobWriter
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ async def save(chunks: AsyncGenerator[bytes, None], path: str | os.PathLike[str]
     Raises:
         ArbeitError: INVALID_INPUT where the file cannot be written, and whatever the chunks raise.
     """
+    if not isinstance(path, str | os.PathLike):
+        refuse("path", f"must be a path, not {type(path).__name__}")
     target = _Target(Path(path))
     async with aclosing(chunks):
         try:
@@ -209,8 +212,8 @@ class _Target:
 def _refusing(problem: str, field: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        said = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or type(error).__name__
         hint = "See that the path is right, and that this process may use it."
         raise ArbeitError(
             Code.INVALID_INPUT, f"{problem}: {said}", suggestions=(hint,), data={"field": field}

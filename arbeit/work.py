@@ -10,6 +10,7 @@ from attrs import evolve
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import check_text, length, refuse
 from arbeit.core.model import (
     Artifact,
     ContextEntry,
@@ -207,6 +208,7 @@ class Work(Held):
 
     async def decide(self, decision: str, rationale: str = "") -> ContextEntry:
         """Record a decision, with why as its metadata."""
+        check_text("rationale", rationale)
         metadata = {"rationale": rationale} if rationale else None
         return (await self._context("decision", decision, metadata=metadata)).entries[0]
 
@@ -305,7 +307,7 @@ class Work(Held):
             actor=self.agent,
             task_id=self.task.id,
             token=self.token,
-            ttl=None if ttl is None else round(ttl * 1_000_000),
+            ttl=length(ttl, "ttl"),
         )
         return (await self._send(command)).expires_at or 0
 
@@ -318,6 +320,8 @@ class Work(Held):
         return reply
 
     def _next(self, then_claim: bool) -> c.ClaimTasks | None:  # noqa: FBT001 - passed on from a keyword
+        if not isinstance(then_claim, bool):
+            refuse("then_claim", "must be true or false")
         if not then_claim:
             return None
         return self._again or c.ClaimTasks(actor=self.agent, agent=self.agent)
@@ -388,7 +392,7 @@ class Work(Held):
             token=self.token,
             to_agent=to_agent,
             note=note,
-            ttl=None if ttl is None else round(ttl * 1_000_000),
+            ttl=length(ttl, "ttl"),
         )
         await self._end(command)
         return self.task

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Self
 import attrs
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import EMPTY, Frozen
+from arbeit.core.model import EMPTY, SECOND, Frozen
 
 TITLE_CHARACTERS = 500
 TEXT_BYTES = 64 * 1024
@@ -85,6 +85,19 @@ def refuse(field: str, problem: str, *hints: str, code: Code = Code.INVALID_INPU
     """Raise the error of a bad field."""
     hints = hints or (f"Correct {field}, and try again.",)
     raise ArbeitError(code, f"{field} {problem}", suggestions=hints, data={"field": field, **data})
+
+
+def length(seconds: float | None, field: str, most: int = 86_400) -> int | None:
+    """Microseconds, from seconds; at least one millisecond, at most `most` seconds.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for what is not a positive number.
+    """
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0.001 <= seconds <= most:  # noqa: PLR2004
+        refuse(field, f"must be 0.001 to {most} seconds")
+    return round(seconds * SECOND)
 
 
 def check_text(name: str, value: object, *, characters: int | None = None, size: int = TEXT_BYTES) -> None:

@@ -1,4 +1,4 @@
-"""What all verbs share: a session, a project, an actor, and ways to say moments and lengths."""
+"""What all verbs share: a session, a project, an actor, and a way to say moments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import refuse
-from arbeit.core.model import (
-    SECOND,
-    Reply,
-)
+from arbeit.core.model import Reply
 from arbeit.session import Session
 from arbeit.wire import micros
 
@@ -25,25 +22,17 @@ def moment(at: When | None) -> int | None:
     return micros(at) if isinstance(at, datetime) else at
 
 
-def length(seconds: float | None, field: str, most: int = 86_400) -> int | None:
-    """Microseconds, from seconds; at least one millisecond, at most `most` seconds.
-
-    Raises:
-        ArbeitError: INVALID_INPUT for what is not a positive number.
-    """
-    if seconds is None:
-        return None
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0.001 <= seconds <= most:  # noqa: PLR2004
-        refuse(field, f"must be 0.001 to {most} seconds")
-    return round(seconds * SECOND)
-
-
 def one(reply_part: Any) -> Any:  # noqa: ANN401 - whichever part of a reply a command fills
     """The part of a reply that its command always fills."""
     if reply_part is None:
         hint = "Report this as a defect."
         raise ArbeitError(Code.INTERNAL, "the reply lacks what was asked for", suggestions=(hint,))
     return reply_part
+
+
+def _check_command(field: str, command: object) -> None:
+    if not isinstance(command, c.Command):
+        refuse(field, f"must be a command, not {type(command).__name__}", "Make one with a class of arbeit.commands.")
 
 
 class Base:
@@ -60,8 +49,16 @@ class Base:
 
     async def execute(self, command: c.Command) -> Reply:
         """Send a command of `arbeit.commands` as it is, and get its whole reply."""
+        _check_command("command", command)
         return await self._session.execute(self.key, command)
 
     async def execute_many(self, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
-        """Send many commands in as few transactions as fit; each succeeds or fails alone."""
+        """Send many commands in as few transactions as fit; each succeeds or fails alone.
+
+        Raises INVALID_INPUT for what is no list of commands, before any is sent.
+        """
+        if not isinstance(commands, Sequence):
+            refuse("commands", f"must be a list of commands, not {type(commands).__name__}")
+        for command in commands:
+            _check_command("commands", command)
         return await self._session.execute_many(self.key, commands)

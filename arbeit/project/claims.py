@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from arbeit.core import commands as c
-from arbeit.core.limits import check_text
+from arbeit.core.limits import check_text, length, refuse
 from arbeit.core.model import (
     Explanation,
     Grant,
 )
-from arbeit.project.base import Base, length, one
+from arbeit.project.base import Base, one
 from arbeit.work import Work
+
+_FOR_EVER = 10**9
+"""Seconds that no process runs for, and that every clock can add."""
+
+
+def _patience(wait: float) -> float:
+    """Seconds to wait at most; what is past waits no more, and infinity for as long as it takes."""
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or wait != wait:  # noqa: PLR0124 - not a number
+        refuse("wait", "must be a number of seconds")
+    return min(wait, _FOR_EVER)
 
 
 class Claims(Base):
@@ -57,8 +67,9 @@ class Claims(Base):
         session_id: str = "",
         idempotency_key: str | None = None,
     ) -> list[Work]:
-        """Claim up to `n` ready tasks (at most 100) in one transaction."""
+        """Claim up to `n` ready tasks (at most 100) in one transaction; the rest is as for `claim`."""
         agent = agent if agent is not None else self.actor
+        patience = _patience(wait)
         command = c.ClaimTasks(
             actor=agent,
             agent=agent,
@@ -69,7 +80,7 @@ class Claims(Base):
             session_id=session_id,
             idempotency_key=idempotency_key,
         )
-        reply = await self._session.claim(self.key, command, wait)
+        reply = await self._session.claim(self.key, command, patience)
         return [self.work(grant, command) for grant in reply.grants]
 
     def work(self, grant: Grant, command: c.Command) -> Work:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from arbeit.core import commands as c
+from arbeit.core.limits import length
 from arbeit.core.model import Task
-from arbeit.project.base import Base, length, one
+from arbeit.project.base import Base, one
 
 Erasable = Literal["task", "entry", "item", "artifact"]
 

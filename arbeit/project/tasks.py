@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from arbeit.core import commands as c
-from arbeit.core.limits import RUNTIME_SECONDS, UNSET, Unset
+from arbeit.core.limits import RUNTIME_SECONDS, UNSET, Unset, length
 from arbeit.core.model import (
     Priority,
     Task,
 )
-from arbeit.project.base import Base, When, length, moment, one
+from arbeit.project.base import Base, When, moment, one
 
 
 class Tasks(Base):
@@ -109,7 +109,7 @@ class Tasks(Base):
             due_at=due_at if isinstance(due_at, Unset) else moment(due_at),
             acceptance=acceptance,
             metadata=metadata,
-            ready_at=ready_at if isinstance(ready_at, Unset) else one(moment(ready_at)),
+            ready_at=ready_at if isinstance(ready_at, Unset) else cast("int", moment(ready_at)),
             max_runtime=max_runtime
             if isinstance(max_runtime, Unset)
             else length(max_runtime, "max_runtime", RUNTIME_SECONDS),
