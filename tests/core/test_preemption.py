@@ -199,3 +199,25 @@ def test_no_policy_asks_unless_a_project_says_so(team: Team) -> None:
     team.create("urgent", priority="critical")
     sweep_after(team, 3600, *held)
     assert asked_of(team) == []
+
+
+def test_a_sweep_in_the_same_batch_leaves_a_late_holder_its_grace(team: Team) -> None:
+    task = team.create()
+    held = team.start(task, ttl=seconds(10))
+    team.do(c.RegisterAgent(agent_id="boss", persona="supervisor"))
+    team.tick(20)
+    asked, _ = team.do_all(make(c.PreemptTask, actor="boss", task_id=task.id), c.Sweep(actor="arbeit"))
+    assert isinstance(asked, Reply)
+    assert asked.expires_at == team.now + seconds(30)
+    assert team.task(task).lease_id == held.lease.id
+    assert team.sound()
+
+
+def test_a_renewal_that_moves_nothing_keeps_no_sweep_of_its_batch_from_reclaiming(team: Team) -> None:
+    task = team.create()
+    held = team.start(task)
+    preempt(team, task)
+    team.tick(31)
+    team.do_all(make(c.RenewLease, **held.proof()), c.Sweep(actor="arbeit"))
+    assert team.task(task).lease_id is None
+    assert team.sound()

@@ -337,9 +337,9 @@ def sweep(view: View, command: c.Sweep, env: Env) -> Steps:
 def sweep_due(view: View, env: Env, limit: int) -> Generator[Fact, None, int]:
     """Reclaim and promote in the order in which it fell due, as far as it is loaded; how many were reclaimed."""
     reclaimed = 0
-    for deadline, lease_id in view.overdue[:limit]:
+    for loaded, lease_id in view.overdue[:limit]:
         lease = view.leases.get(lease_id)
-        if lease is None or lease.ended_at is not None or deadline > env.now or lease_id in view.beats:
+        if lease is None or lease.ended_at is not None or (deadline := _deadline(view, lease, loaded)) > env.now:
             continue
         yield from _reclaim(view, env, view.task(lease.task_id), deadline)
         reclaimed += 1
@@ -349,6 +349,13 @@ def sweep_due(view: View, env: Env, limit: int) -> Generator[Fact, None, int]:
             rank = env.policies.ranking.rank(task, task.ready_at)
             yield TaskReadied(task_id=task.id, ready_at=task.ready_at, rank=rank)
     return reclaimed
+
+
+def _deadline(view: View, lease: Lease, loaded: int) -> int:
+    """The deadline of a live lease: as it was loaded, unless this batch has moved it."""
+    if lease.id in view.beats:
+        return view.beats[lease.id].expires_at
+    return lease.expires_at if lease.id in view.changed["lease"] else loaded
 
 
 def _reclaim(view: View, env: Env, task: Task, deadline: int) -> Generator[Fact, None, None]:
