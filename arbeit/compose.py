@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from attrs import evolve, field, frozen
 
@@ -13,7 +13,8 @@ from arbeit import policies
 from arbeit.blobs import FileBlobs, MemoryBlobs, NoBlobs
 from arbeit.clock import SystemClock
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.plugins import Plugins
+from arbeit.core.limits import check_text, refuse
+from arbeit.plugins import Plugins, members
 from arbeit.ports import BlobStore, Clock, LocalStore, SecretProvider
 from arbeit.secret_providers import EnvSecrets, FileSecrets
 
@@ -43,15 +44,16 @@ def wire_up(
     """Open the store that a URL names.
 
     Raises:
-        ArbeitError: INVALID_INPUT for a URL nobody knows, and whatever opening the store raises.
+        ArbeitError: INVALID_INPUT for a URL nobody knows or another argument that is none, and whatever opening the
+            store raises.
     """
+    check_text("url", url)
     clock = clock or SystemClock()
-    overrides = dict(overrides or {})
-    policies.resolve({}, overrides)
+    overrides = _overrides(overrides or {})
     plugged = Plugins(plugins)
     providers = _providers(secrets or {})
     secret = _secret(key)
-    parts = urlsplit(url)
+    parts = _split(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme == "memory":
         _refuse_unknown(url, options)
@@ -81,6 +83,28 @@ def wire_up(
     )
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        hint = "Use memory:// or sqlite:///path/to/file.db."
+        raise ArbeitError(
+            Code.INVALID_INPUT, f"{url!r} is no URL: {error}", suggestions=(hint,), data={"field": "url"}
+        ) from error
+
+
+def _overrides(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        refuse("policies", f"must be policy objects by kind, not {type(given).__name__}")
+    policies.resolve({}, given)
+    for kind, policy in given.items():
+        missing = [name for name in members(kind) if not hasattr(policy, name)]
+        if missing:
+            hint = "Its protocol in arbeit/core/policy.py says what a policy has."
+            refuse("policies", f"have a {kind} policy that lacks {', '.join(missing)}", hint)
+    return dict(given)
+
+
 def _foreign(
     store: LocalStore, clock: Clock, secret: bytes | None, overrides: Mapping[str, Any], plugged: Plugins
 ) -> Wiring:
@@ -102,6 +126,8 @@ def _foreign(
 
 
 def _providers(given: Mapping[str, SecretProvider]) -> Mapping[str, SecretProvider]:
+    if not isinstance(given, Mapping):
+        refuse("secrets", f"must be providers by name, not {type(given).__name__}")
     for name, provider in given.items():
         if not callable(getattr(provider, "resolve", None)):
             raise ArbeitError(
@@ -116,6 +142,8 @@ def _providers(given: Mapping[str, SecretProvider]) -> Mapping[str, SecretProvid
 def _secret(key: str | bytes | None) -> bytes | None:
     if key is None:
         return None
+    if not isinstance(key, str | bytes):
+        refuse("key", f"must be text or bytes, not {type(key).__name__}")
     secret = key.encode() if isinstance(key, str) else key
     if len(secret) < 16:  # noqa: PLR2004 - 128 bits, what a token has
         raise ArbeitError(
@@ -135,7 +163,9 @@ def _path(url: str, host: str, path: str) -> Path:
             suggestions=("sqlite:///team.db is a file here, sqlite:////var/lib/team.db an absolute path.",),
             data={"field": "url"},
         )
-    return Path(unquote(path[1:]))
+    name = unquote(path[1:])
+    check_text("url", name)
+    return Path(name)
 
 
 def _refuse_unknown(url: str, options: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.engine import Engine
+from arbeit.kernel import unopened
 from arbeit.ports import Clock, SecretProvider
 from arbeit.project import Project
 from arbeit.session import Session
@@ -49,12 +50,19 @@ class Hub:
     ) -> None:
         self._arguments = (url, clock, key, policies, background, plugins, secrets)
         self.actor = actor
+        self._opened: Engine | None = None
+
+    @property
+    def _engine(self) -> Engine:
+        if self._opened is None:
+            raise unopened()
+        return self._opened
 
     async def __aenter__(self) -> Self:
         """Open the store and start the engine."""
         url, clock, key, policies, background, plugins, secrets = self._arguments
         wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
-        self._engine = Engine(wiring, background=background)
+        self._opened = Engine(wiring, background=background)
         await self._engine.__aenter__()
         return self
 

@@ -306,6 +306,13 @@ def closed() -> ArbeitError:
     )
 
 
+def unopened() -> ArbeitError:
+    """The error of a call before the hub was opened."""
+    return ArbeitError(
+        Code.NOT_INITIALIZED, "this hub is not open yet", suggestions=("Enter it first: its `with` block opens it.",)
+    )
+
+
 def scoped(query: Q, scope: Scope) -> Q:
     """The same query, within a scope."""
     return evolve(query, scope=scope)

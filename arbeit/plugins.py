@@ -8,6 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.core.policy import Policies
 
@@ -33,10 +34,12 @@ class Plugins:
     """The plug-ins of one hub: those given to `open`, then those installed.
 
     Raises:
-        ArbeitError: INTERNAL for a given one that is broken.
+        ArbeitError: INTERNAL for a given one that is broken; INVALID_INPUT for what is no list of them.
     """
 
     def __init__(self, given: Iterable[object] = ()) -> None:
+        if not isinstance(given, Iterable):
+            refuse("plugins", f"must be a list of modules or objects with hooks, not {type(given).__name__}")
         self._lock = RLock()
         self._manager: PluginManager | None = None
         self._scanned = False
@@ -255,13 +258,13 @@ def _policy(plugin: str, kind: str, name: str, factory: Callable[..., Any], give
         ) from error
     except Exception as error:
         raise _broken(plugin, f"cannot make {kind} policy {name}: {type(error).__name__}: {error}") from error
-    missing = [name for name in _members(kind) if not hasattr(made, name)]
+    missing = [name for name in members(kind) if not hasattr(made, name)]
     if missing:
         raise _broken(plugin, f"has a {kind} policy {name} that lacks {', '.join(missing)}")
     return made
 
 
-def _members(kind: str) -> Collection[str]:
+def members(kind: str) -> Collection[str]:
     """What a policy of a kind must have, as its protocol says."""
     return [name for name in vars(get_type_hints(Policies)[kind]) if not name.startswith("_")]
 

@@ -12,6 +12,7 @@ from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
+from arbeit.kernel import unopened
 from arbeit.ports import Clock, SecretProvider
 from arbeit.project import Project as AsyncProject
 from arbeit.session import BlockingSession
@@ -36,12 +37,19 @@ class Hub:
     ) -> None:
         self._arguments = (url, clock, key, policies, plugins, secrets)
         self.actor = actor
+        self._opened: BlockingSession | None = None
+
+    @property
+    def _session(self) -> BlockingSession:
+        if self._opened is None:
+            raise unopened()
+        return self._opened
 
     def __enter__(self) -> Self:
         """Open the store."""
         url, clock, key, policies, plugins, secrets = self._arguments
         wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
-        self._session = BlockingSession(wiring)
+        self._opened = BlockingSession(wiring)
         self._heart = Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
         return self
@@ -64,7 +72,11 @@ class Hub:
         settings: Mapping[str, Any] = EMPTY,
         actor: str | None = None,
     ) -> Project:
-        """A project by key; with `create`, it is made with these settings if it does not exist."""
+        """A project by key; with `create`, it is made with these settings if it does not exist.
+
+        Raises:
+            ArbeitError: PROJECT_NOT_FOUND without `create`; INVALID_INPUT for a bad key or setting.
+        """
         actor = actor if actor is not None else self.actor
         check_text("key", key)
         if create:
@@ -91,5 +103,11 @@ def open(
     plugins: Iterable[object] = (),
     secrets: Mapping[str, SecretProvider] | None = None,
 ) -> Hub:
-    """Open Arbeit for synchronous callers; use it with `with`. See `arbeit.open`."""
+    """Open Arbeit for synchronous callers; use it with `with`. The arguments are those of `arbeit.open`.
+
+    No thread reclaims overdue leases by itself: every command does, so there is no `background`.
+
+    Raises:
+        ArbeitError: on entering, if the store cannot be opened.
+    """
     return Hub(url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins, secrets=secrets)

@@ -24,7 +24,7 @@ class WiredHub(hub.Hub):
 
     def __init__(self, wiring: Wiring, *, actor: str = "anonymous", background: bool = True) -> None:
         super().__init__("wired:", actor=actor)
-        self._engine = Engine(wiring, background=background)
+        self._opened = Engine(wiring, background=background)
 
     @property
     def engine(self) -> Engine:
@@ -51,7 +51,7 @@ class WiredSyncHub(sync.Hub):
 
     def __enter__(self) -> Self:
         """Start the session."""
-        self._session = BlockingSession(self._wiring)
+        self._opened = BlockingSession(self._wiring)
         self._heart = Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
         return self
