@@ -12,7 +12,7 @@ from arbeit.audit import Snapshot, Verification
 from arbeit.core.model import Artifact, ContextEntry, Event, Explanation, Lease, Project, Run, SecretRef
 from arbeit.kernel import Kernel, scoped
 from arbeit.ports import Blob, LocalStore, LookupKind
-from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
+from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice, within
 from arbeit.secret_providers import Secret
 from arbeit.stats import Stats
 from arbeit.transfer import Source
@@ -164,7 +164,7 @@ class Asking:
         found = await self._read(self._store.overview, project, scope)
         if found is not None:
             self.kernel.seen(found.project, found.head.position, actor)
-        return found
+        return within(found, scope) if found is not None else None
 
     async def projects(self) -> list[Project]:
         """Every project."""

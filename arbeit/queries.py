@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, get_args
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import (
@@ -28,7 +28,7 @@ from arbeit.core.model import (
     Task,
 )
 from arbeit.core.policy import EVERYTHING, Scope
-from arbeit.core.record import Record
+from arbeit.core.record import Record, change
 
 T = TypeVar("T")
 
@@ -225,6 +225,19 @@ class Overview(Record):
     """The live ones."""
     statuses: Mapping[str, int] = field(factory=dict)
     """How many tasks are in each status."""
+
+
+def within(overview: Overview, scope: Scope) -> Overview:
+    """An overview whose agents name no handed-over task that is out of scope."""
+    if scope.queues is None:
+        return overview
+    # What was handed over is held until it is taken up, so its lease is live; those here are in scope.
+    there = {lease.task_id for lease in overview.leases}
+    agents = (
+        change(agent, handed=tuple(task_id for task_id in agent.handed if task_id in there))
+        for agent in overview.agents
+    )
+    return evolve(overview, agents=tuple(agents))
 
 
 # -- parts -------------------------------------------------------------------------------------------------------

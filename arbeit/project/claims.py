@@ -148,5 +148,5 @@ class Claims(Base):
             check_text("task_id", task_id)
             return await self._session.explain_past(self.key, task_id, self.actor)
         agent = agent if agent is not None else self.actor
-        command = c.ExplainClaim(actor=agent, agent=agent, capabilities=capabilities, queues=queues)
+        command = c.ExplainClaim(actor=self.actor, agent=agent, capabilities=capabilities, queues=queues)
         return one((await self.execute(command)).explanation)  # type: ignore[no-any-return]  # see one

@@ -120,11 +120,12 @@ def explain_claim(view: View, command: c.ExplainClaim, env: Env) -> Steps:
 
 
 def _queues_in_scope(view: View, env: Env, command: c.ClaimTasks) -> tuple[str, ...] | None:
-    visible = env.policies.access.scope(command.actor).queues
-    if visible is None:
-        return command.queues
-    asked = command.queues if command.queues is not None else tuple(view.schedule.queues)
-    return tuple(sorted(visible.intersection(asked)))
+    # Who asks on another agent's behalf learns of no queue that either of them may not see.
+    queues = command.queues
+    for name in {command.actor, command.agent}:
+        if (visible := env.policies.access.scope(name).queues) is not None:
+            queues = tuple(sorted(visible.intersection(queues if queues is not None else view.schedule.queues)))
+    return queues
 
 
 def _register(view: View, agent_id: str, capabilities: tuple[str, ...] | None) -> Generator[Fact, None, frozenset[str]]:

@@ -347,6 +347,24 @@ class Answers(Faces):
             assert [queue.name for queue in overview.queues] == ["garden"]
             assert await eve.claim("eve") is None
 
+    async def test_what_others_hold_and_would_get_is_told_as_far_as_an_actor_sees(
+        self, face: Face, wiring: Wiring
+    ) -> None:
+        access = QueueAccess({"eve": frozenset({"garden"})})
+        async with face.over(evolve(wiring, policies={"access": access})) as hub:
+            project = await hub.project("demo", create=True)
+            await project.register_agent("ada")
+            for queue in ("garden", "house"):
+                await project.create_task(f"handed in {queue}", queue=queue, task_id=f"handed-{queue}")
+                await (await project.start_task(f"handed-{queue}", "bob")).handoff("ada", "yours")
+            await project.create_task("ready in the house", queue="house")
+            eve = project.as_("eve")
+            assert (await eve.agent("ada")).handed == ("handed-garden",)
+            assert (await project.agent("ada")).handed == ("handed-garden", "handed-house")
+            assert (await eve.explain("ada")).task_id is None
+            assert (await project.explain("eve")).task_id is None
+            assert (await project.explain("ada")).queue == "house"
+
     # -- watching --------------------------------------------------------------------------------------
 
     async def test_a_watcher_sees_every_event_once_in_order_and_live(self, hub: Hub, project: Project) -> None:
