@@ -47,6 +47,9 @@ class Work(Held):
     `async with work:` renews the lease; leaving by an exception is a failed attempt, leaving without an outcome
     gives the task back. If the lease is lost meanwhile, the block is cancelled and LEASE_LOST is raised.
 
+    Every method that changes something takes `idempotency_key`: the same key with the same arguments returns the
+    first reply instead of doing it twice. All raise ArbeitError, LEASE_LOST once the lease has ended.
+
     Attributes:
         task: the task as it was when it was granted.
         lease: the lease; its `fence` grows with every grant.
@@ -202,28 +205,45 @@ class Work(Held):
         """Record something about the task in this run."""
         return (await self._context(type, content, evidence, metadata, idempotency_key)).entries[0]
 
-    async def note(self, text: str) -> ContextEntry:
+    async def note(self, text: str, *, idempotency_key: str | None = None) -> ContextEntry:
         """Record a note."""
-        return (await self._context("note", text)).entries[0]
+        return (await self._context("note", text, key=idempotency_key)).entries[0]
 
-    async def decide(self, decision: str, rationale: str = "") -> ContextEntry:
+    async def decide(self, decision: str, rationale: str = "", *, idempotency_key: str | None = None) -> ContextEntry:
         """Record a decision, with why as its metadata."""
         check_text("rationale", rationale)
         metadata = {"rationale": rationale} if rationale else None
-        return (await self._context("decision", decision, metadata=metadata)).entries[0]
+        return (await self._context("decision", decision, metadata=metadata, key=idempotency_key)).entries[0]
 
-    async def attempt(self, what: str, evidence: Iterable[str] = ()) -> ContextEntry:
+    async def attempt(
+        self, what: str, evidence: Iterable[str] = (), *, idempotency_key: str | None = None
+    ) -> ContextEntry:
         """Record what was tried, so that nobody tries it again unknowingly."""
-        return (await self._context("attempt", what, evidence)).entries[0]
+        return (await self._context("attempt", what, evidence, key=idempotency_key)).entries[0]
 
-    async def progress(self, *items: str, done: bool = False) -> tuple[ProgressItem, ...]:
+    async def progress(
+        self, *items: str, done: bool = False, idempotency_key: str | None = None
+    ) -> tuple[ProgressItem, ...]:
         """Add lines to the checklist, done or to do."""
-        command = c.AddProgress(actor=self.agent, task_id=self.task.id, token=self.token, items=items, completed=done)
+        command = c.AddProgress(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            items=items,
+            completed=done,
+            idempotency_key=idempotency_key,
+        )
         return (await self._send(command)).items
 
-    async def done(self, *item_ids: str) -> tuple[ProgressItem, ...]:
+    async def done(self, *item_ids: str, idempotency_key: str | None = None) -> tuple[ProgressItem, ...]:
         """Tick lines of the checklist off."""
-        command = c.CompleteProgress(actor=self.agent, task_id=self.task.id, token=self.token, item_ids=item_ids)
+        command = c.CompleteProgress(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            item_ids=item_ids,
+            idempotency_key=idempotency_key,
+        )
         return (await self._send(command)).items
 
     async def attach(
@@ -274,22 +294,37 @@ class Work(Held):
         tokens_in: int | None = None,
         tokens_out: int | None = None,
         cost: int | None = None,
+        idempotency_key: str | None = None,
         **counters: int,
     ) -> Run:
         """Add to what this run used; `cost` in micro-dollars, any other counter a whole number. The run so far."""
         said = {"model": model, "tokens_in": tokens_in, "tokens_out": tokens_out, "cost": cost, **counters}
         usage = {name: count for name, count in said.items() if count is not None}
-        command = c.ReportUsage(actor=self.agent, task_id=self.task.id, token=self.token, usage=usage)
+        command = c.ReportUsage(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            usage=usage,
+            idempotency_key=idempotency_key,
+        )
         reply = await self._send(command)
         self.run = reply.run or self.run
         return self.run
 
-    async def link_session(self, session_id: str) -> SessionLink | None:
+    async def link_session(self, session_id: str, *, idempotency_key: str | None = None) -> SessionLink | None:
         """Note that the task is worked on in a session."""
-        command = c.LinkSession(actor=self.agent, task_id=self.task.id, token=self.token, session_id=session_id)
+        command = c.LinkSession(
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            session_id=session_id,
+            idempotency_key=idempotency_key,
+        )
         return (await self._send(command)).session
 
-    async def link_file(self, path: str, operation: FileOperation = "write") -> FileLink | None:
+    async def link_file(
+        self, path: str, operation: FileOperation = "write", *, idempotency_key: str | None = None
+    ) -> FileLink | None:
         """Note that a file was read or written for the task."""
         command = c.LinkFile(
             actor=self.agent,
@@ -298,6 +333,7 @@ class Work(Held):
             path=path,
             file_operation=operation,
             session_id=self.run.session_id,
+            idempotency_key=idempotency_key,
         )
         return (await self._send(command)).file
 
@@ -358,7 +394,9 @@ class Work(Held):
         )
         return self._following(await self._end(command))
 
-    async def fail(self, error: str = "", *, then_claim: bool = False) -> Work | None:
+    async def fail(
+        self, error: str = "", *, then_claim: bool = False, idempotency_key: str | None = None
+    ) -> Work | None:
         """End an attempt that did not work; the retry policy says whether and when there is another."""
         command = c.FailTask(
             actor=self.agent,
@@ -366,10 +404,13 @@ class Work(Held):
             token=self.token,
             error=error,
             then_claim=self._next(then_claim),
+            idempotency_key=idempotency_key,
         )
         return self._following(await self._end(command))
 
-    async def release(self, note: str = "", *, then_claim: bool = False) -> Work | None:
+    async def release(
+        self, note: str = "", *, then_claim: bool = False, idempotency_key: str | None = None
+    ) -> Work | None:
         """Give the task back at once; no attempt is counted."""
         command = c.ReleaseTask(
             actor=self.agent,
@@ -377,10 +418,13 @@ class Work(Held):
             token=self.token,
             note=note,
             then_claim=self._next(then_claim),
+            idempotency_key=idempotency_key,
         )
         return self._following(await self._end(command))
 
-    async def handoff(self, to_agent: str, note: str, *, ttl: float | None = None) -> Task:
+    async def handoff(
+        self, to_agent: str, note: str, *, ttl: float | None = None, idempotency_key: str | None = None
+    ) -> Task:
         """Pass the task on to another agent in one step; it takes the task up with its next claim.
 
         `ttl` is how many seconds the new holder has for that (None: the project's policy); then the task is open again.
@@ -393,25 +437,40 @@ class Work(Held):
             to_agent=to_agent,
             note=note,
             ttl=length(ttl, "ttl"),
+            idempotency_key=idempotency_key,
         )
         await self._end(command)
         return self.task
 
-    async def approve(self, note: str = "", *, then_claim: bool = False) -> Work | None:
+    async def approve(
+        self, note: str = "", *, then_claim: bool = False, idempotency_key: str | None = None
+    ) -> Work | None:
         """Complete the task under review."""
         command = c.ApproveTask(
-            actor=self.agent, task_id=self.task.id, token=self.token, note=note, then_claim=self._next(then_claim)
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            note=note,
+            then_claim=self._next(then_claim),
+            idempotency_key=idempotency_key,
         )
         return self._following(await self._end(command))
 
-    async def request_changes(self, reasons: str, *, then_claim: bool = False) -> Work | None:
+    async def request_changes(
+        self, reasons: str, *, then_claim: bool = False, idempotency_key: str | None = None
+    ) -> Work | None:
         """Send the task under review back, and say why; its attempts are counted anew."""
         command = c.RequestChanges(
-            actor=self.agent, task_id=self.task.id, token=self.token, reasons=reasons, then_claim=self._next(then_claim)
+            actor=self.agent,
+            task_id=self.task.id,
+            token=self.token,
+            reasons=reasons,
+            then_claim=self._next(then_claim),
+            idempotency_key=idempotency_key,
         )
         return self._following(await self._end(command))
 
-    async def block(self, reason: str, *, blocked_by: Iterable[str] = ()) -> Task:
+    async def block(self, reason: str, *, blocked_by: Iterable[str] = (), idempotency_key: str | None = None) -> Task:
         """Set the task aside until somebody unblocks or resumes it."""
         command = c.BlockTask(
             actor=self.agent,
@@ -419,12 +478,15 @@ class Work(Held):
             token=self.token,
             reason=reason,
             blocked_by=blocked_by,
+            idempotency_key=idempotency_key,
         )
         await self._end(command)
         return self.task
 
-    async def cancel(self, reason: str = "") -> Task:
+    async def cancel(self, reason: str = "", *, idempotency_key: str | None = None) -> Task:
         """End the task for good, unfinished."""
-        command = c.CancelTask(actor=self.agent, task_id=self.task.id, token=self.token, reason=reason)
+        command = c.CancelTask(
+            actor=self.agent, task_id=self.task.id, token=self.token, reason=reason, idempotency_key=idempotency_key
+        )
         await self._end(command)
         return self.task
