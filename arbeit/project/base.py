@@ -8,7 +8,7 @@ from typing import Any
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import refuse
+from arbeit.core.limits import MAX_INTEGER, refuse
 from arbeit.core.model import Reply
 from arbeit.session import Session
 from arbeit.wire import micros
@@ -17,9 +17,16 @@ When = datetime | int
 """A moment: an aware datetime, or microseconds since 1970-01-01T00:00:00Z."""
 
 
-def moment(at: When | None) -> int | None:
-    """Microseconds since 1970, from either way to say a moment."""
-    return micros(at) if isinstance(at, datetime) else at
+def instant(name: str, at: When | None) -> int | None:
+    """Microseconds since 1970, from either way to say a moment.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for what is no moment, or a datetime without a time zone.
+    """
+    found = micros(at) if isinstance(at, datetime) else at
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int) or abs(found) > MAX_INTEGER):
+        refuse(name, "must be a datetime with a time zone, or whole microseconds since 1970")
+    return found
 
 
 def one(reply_part: Any) -> Any:  # noqa: ANN401 - whichever part of a reply a command fills

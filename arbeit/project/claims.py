@@ -122,7 +122,7 @@ class Claims(Base):
         session_id: str = "",
         idempotency_key: str | None = None,
     ) -> Work:
-        """Claim a blocked task by name and go on with it."""
+        """Claim a blocked task by name and go on with it: INVALID_TRANSITION if it is not blocked."""
         agent = agent if agent is not None else self.actor
         command = c.ResumeTask(
             actor=agent,

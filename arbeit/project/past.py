@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arbeit.core.limits import refuse
-from arbeit.project.base import Base, When
+from arbeit.project.base import Base, When, instant
 from arbeit.project.reading import MOST_ROWS
-from arbeit.project.reading import at as instant
 
 if TYPE_CHECKING:
     from arbeit.audit import Snapshot

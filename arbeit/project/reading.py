@@ -25,7 +25,7 @@ from arbeit.core.model import (
     Run,
     Status,
 )
-from arbeit.project.base import Base, When, moment
+from arbeit.project.base import Base, When, instant
 from arbeit.queries import (
     HIT_KINDS,
     PARTS,
@@ -112,14 +112,6 @@ def check_position(name: str, position: int) -> None:
     """Refuse what is no position of a log."""
     if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position <= MAX_INTEGER:
         refuse(name, f"must be a position, 0 to {MAX_INTEGER}")
-
-
-def at(name: str, when: When | None) -> int | None:
-    """Microseconds since 1970 for a moment, if it is given and one."""
-    found = moment(when)
-    if found is not None and (isinstance(found, bool) or not isinstance(found, int) or abs(found) > MAX_INTEGER):
-        refuse(name, "must be a datetime, or whole microseconds since 1970")
-    return found
 
 
 class Reading(Base):
@@ -226,9 +218,9 @@ class Reading(Base):
             cursor,
             created_by=created_by,
             requires=needs,
-            due_before=at("due_before", due_before),
-            updated_before=at("updated_before", updated_before),
-            updated_after=at("updated_after", updated_after),
+            due_before=instant("due_before", due_before),
+            updated_before=instant("updated_before", updated_before),
+            updated_after=instant("updated_after", updated_after),
             blocked=blocked,
             blocking=blocking,
             escalated=escalated,
@@ -291,7 +283,9 @@ class Reading(Base):
         check_limit(limit)
         check(task_id=task_id, agent=agent)
         place("runs", cursor)
-        query = RunQuery(self.key, task_id, agent, at("since", since), at("until", until), limit=limit, after=cursor)
+        query = RunQuery(
+            self.key, task_id, agent, instant("since", since), instant("until", until), limit=limit, after=cursor
+        )
         return await self._session.runs(query, self.actor)
 
     async def run(self, run_id: str) -> Run:

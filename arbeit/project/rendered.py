@@ -24,11 +24,19 @@ class Rendered(Reading):
         The task's intent and state, what it waits for, current decisions, failed attempts, open items, the latest
         evidence. No entry is cut; what did not fit is counted, with the call that brings it. `count` counts the
         tokens of a text exactly; without it they are estimated, rather too high.
+
+        Raises:
+            ArbeitError: TASK_NOT_FOUND; INVALID_INPUT for a `max_tokens` beyond 100 to 1,000,000, or one that not even
+                the task's own words fit into; the error says how many do.
         """
         return brief(await self.get(task_id, include=NEEDS), max_tokens, count)
 
     async def document(self, task_id: str, *, include: Collection[str] | Literal["all"] = "all", depth: int = 0) -> str:
-        """A task as a Markdown document, with any parts of `arbeit.PARTS`, and the tasks so many levels below it."""
+        """A task as a Markdown document, with any parts of `arbeit.PARTS`, and the tasks so many levels below it.
+
+        Raises:
+            ArbeitError: TASK_NOT_FOUND; INVALID_INPUT for a part that there is not, or a depth beyond 0 to 16.
+        """
         # Only who asks for a document loads what makes one.
         from arbeit.rendering.markdown import document  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from arbeit.core.model import (
     Priority,
     Task,
 )
-from arbeit.project.base import Base, When, moment, one
+from arbeit.project.base import Base, When, instant, one
 
 
 class Tasks(Base):
@@ -43,7 +43,11 @@ class Tasks(Base):
         """Add a task. A queue that does not exist is made; `ready_at` delays it; `blocked_by` are task ids.
 
         `max_runtime` is how many seconds one run may take, however often its lease is renewed; `review` asks for a
-        reviewer, or for none, whatever the project says.
+        reviewer, or for none, whatever the project says. Moments are aware datetimes, or microseconds since 1970.
+
+        Raises:
+            ArbeitError: PARENT_NOT_FOUND; TASK_NOT_FOUND for what is to block it; MAX_DEPTH_EXCEEDED; QUEUE_FULL;
+                LIMIT_EXCEEDED; INVALID_INPUT, also for a `task_id` that is taken.
         """
         command = c.CreateTask(
             actor=self.actor,
@@ -58,8 +62,8 @@ class Tasks(Base):
             parent_id=parent_id,
             blocked_by=blocked_by,
             max_attempts=max_attempts,
-            ready_at=moment(ready_at),
-            due_at=moment(due_at),
+            ready_at=instant("ready_at", ready_at),
+            due_at=instant("due_at", due_at),
             inputs=inputs,
             acceptance=acceptance,
             metadata=metadata,
@@ -106,10 +110,10 @@ class Tasks(Base):
             queue=queue,
             requires=requires,
             max_attempts=max_attempts,
-            due_at=due_at if isinstance(due_at, Unset) else moment(due_at),
+            due_at=due_at if isinstance(due_at, Unset) else instant("due_at", due_at),
             acceptance=acceptance,
             metadata=metadata,
-            ready_at=ready_at if isinstance(ready_at, Unset) else cast("int", moment(ready_at)),
+            ready_at=ready_at if isinstance(ready_at, Unset) else cast("int", instant("ready_at", ready_at)),
             max_runtime=max_runtime
             if isinstance(max_runtime, Unset)
             else length(max_runtime, "max_runtime", RUNTIME_SECONDS),

@@ -122,7 +122,11 @@ class Project:
         session_id: str = "",
         idempotency_key: str | None = None,
     ) -> Work | None:
-        """Claim the next ready task, or None if there is none within `wait` seconds."""
+        """Claim the next ready task, or None if there is none within `wait` seconds.
+
+        `capabilities` None means those the agent registered; `queues` None means all; `ttl` is the lease's
+        length in seconds (None: the project's policy). Entering the `Work` renews it from a thread.
+        """
         work = run(
             self.inner.claim(
                 agent,
@@ -148,7 +152,7 @@ class Project:
         session_id: str = "",
         idempotency_key: str | None = None,
     ) -> list[Work]:
-        """Claim up to `n` ready tasks (at most 100) in one transaction."""
+        """Claim up to `n` ready tasks (at most 100) in one transaction; the rest is as for `claim`."""
         works = run(
             self.inner.claim_many(
                 agent,

@@ -126,3 +126,12 @@ def test_artifacts_are_saved_under_paths(
 
 def test_a_path_that_no_system_has_is_no_source(project: arbeit.sync.Project) -> None:
     refused(lambda: started(project).attach("a.txt", Path("a\0b")), "data")
+
+
+@pytest.mark.parametrize("wrong", ["2026-01-19T13:38:24Z", 1.5, True, 2**70])
+def test_tasks_are_due_and_ready_at_moments(project: arbeit.sync.Project, wrong: Wrong) -> None:
+    task = project.create_task("T")
+    for field in ("due_at", "ready_at"):
+        given: dict[str, Wrong] = {field: wrong}
+        refused(lambda: project.create_task("T", **given), field)  # noqa: B023 - called at once
+        refused(lambda: project.update_task(task.id, **given), field)  # noqa: B023 - called at once
