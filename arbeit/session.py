@@ -204,6 +204,7 @@ class BlockingSession(Asking):
 
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""
+        self._refuse_closed()
         until = time.monotonic() + wait
         while True:
             events, pulse = self._events, self._store.pulse()

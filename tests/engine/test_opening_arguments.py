@@ -60,3 +60,12 @@ async def test_an_asynchronous_hub_that_is_not_entered_says_so() -> None:
             await call()
         assert caught.value.code is arbeit.Code.NOT_INITIALIZED
         assert caught.value.suggestions
+
+
+def test_a_closed_hub_says_so_to_who_waits_for_work(tmp_path: Path) -> None:
+    with arbeit.sync.open(f"sqlite:///{tmp_path}/team.db") as hub:
+        project = hub.project("demo", create=True)
+    with pytest.raises(arbeit.ArbeitError) as caught:
+        project.claim("ada", wait=1)
+    assert caught.value.code is arbeit.Code.NOT_INITIALIZED
+    assert caught.value.message == "this hub is closed"
