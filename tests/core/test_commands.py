@@ -382,6 +382,17 @@ def test_an_import_neither_shows_nor_enters_what_an_actor_may_not_see() -> None:
         team.refused(c.ImportTask(actor="bob", task_id="tkt-new", title="x", queue="theirs"), Code.FORBIDDEN)
 
 
+def test_a_queue_that_an_actor_may_not_see_is_neither_shown_to_it_nor_changed_by_it() -> None:
+    access = QueueAccess({"bob": frozenset({"mine"})})
+    with harness.team(policies={"access": access}) as team:
+        team.create(queue="theirs")
+        for queue in ("theirs", "default", "new"):
+            team.refused(c.SetQueue(actor="bob", queue=queue, paused=True), Code.FORBIDDEN)
+        reply = team.do(c.SetQueue(actor="bob", queue="mine", paused=True))
+        assert reply.queue is not None
+        assert reply.queue.paused
+
+
 def test_an_explanation_shows_no_queue_that_an_actor_may_not_see() -> None:
     access = QueueAccess({"bob": frozenset({"mine"})})
     with harness.team(policies={"access": access}) as team:

@@ -55,8 +55,12 @@ def update_project(view: View, command: c.UpdateProject, env: Env) -> Steps:
     return Reply(project=view.project, count=int(reranks))
 
 
-def set_queue(view: View, command: c.SetQueue, _env: Env) -> Steps:
+def set_queue(view: View, command: c.SetQueue, env: Env) -> Steps:
     """Make the queue, or change what differs."""
+    if not env.policies.access.scope(command.actor).sees(command.queue):
+        return Rejection(
+            Code.FORBIDDEN, f"{command.actor} may not change queue {command.queue}", ("Use a queue of your own.",)
+        )
     queue = view.schedule.queues.get(command.queue)
     changes = given(command, "weight", "paused", "max_ready", "max_in_progress")
     if queue is not None:
