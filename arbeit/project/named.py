@@ -172,6 +172,7 @@ class Named(Reading):
 
     async def _query_tasks_for_file(self, *, path: str, limit: int = 50, cursor: str | None = None) -> Answer:
         """The tasks that a file was read or written for."""
+        check_text("path", path)
         return await self._tasks("tasks_for_file", self.find(file=path, limit=limit, cursor=cursor))
 
     async def _query_decisions(

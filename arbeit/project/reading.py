@@ -133,7 +133,7 @@ class Reading(Base):
         says where there were more.
         """
         wanted = _parts(include)
-        check(task_id=task_id)
+        check_text("task_id", task_id)
         if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= DEEPEST:
             refuse("depth", f"must be 0 to {DEEPEST}")
         fetched = wanted if depth == 0 else (*wanted, "children")
@@ -301,7 +301,7 @@ class Reading(Base):
 
     async def agent(self, agent_id: str) -> Agent:
         """An agent by id, and when it was last seen. Raises AGENT_NOT_FOUND."""
-        check(agent_id=agent_id)
+        check_text("agent_id", agent_id)
         for known in await self.agents():
             if known.id == agent_id:
                 return known

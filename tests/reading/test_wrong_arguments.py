@@ -115,3 +115,12 @@ def test_explain_takes_an_id(project: arbeit.sync.Project, wrong: Wrong) -> None
 def test_a_brief_counts_with_a_function(project: arbeit.sync.Project) -> None:
     wrong: Any = 5
     refused(lambda: project.brief("one", count=wrong), "count")
+
+
+def test_what_is_asked_for_by_name_is_never_left_out(project: arbeit.sync.Project) -> None:
+    unsaid: Wrong = None
+    refused(lambda: project.get(unsaid), "task_id")
+    refused(lambda: project.brief(unsaid), "task_id")
+    refused(lambda: project.agent(unsaid), "agent_id")
+    refused(lambda: project.query("children_of", task_id=unsaid), "task_id")
+    refused(lambda: project.query("tasks_for_file", path=unsaid), "path")
