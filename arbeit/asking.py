@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from functools import partial
 from os import PathLike
 from typing import Any, Protocol, TypeVar
 
 from arbeit import audit, transfer
 from arbeit.audit import Snapshot, Verification
 from arbeit.core.model import Artifact, ContextEntry, Event, Explanation, Lease, Project, Run, SecretRef
+from arbeit.core.policy import Scope
 from arbeit.kernel import Kernel, scoped
 from arbeit.ports import Blob, LocalStore, LookupKind
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice, within
@@ -111,44 +111,56 @@ class Asking:
     async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
         raise NotImplementedError
 
+    async def _within(self, project: str, actor: str, ask: Callable[[Scope], T]) -> T:
+        """Ask the store within what an actor may see of a project now."""
+        return await self._read(lambda: ask(self.kernel.fresh_scope(project, actor)))
+
+    async def _with_everything(self, project: str, actor: str, ask: Callable[[], T]) -> T:
+        """Ask what only those may hear who see the whole project."""
+
+        def asked() -> T:
+            self.kernel.require_everything(project, actor)
+            return ask()
+
+        return await self._read(asked)
+
     def now(self) -> int:
         """Microseconds since 1970 by the session's clock."""
         return self.kernel.clock.now()
 
     async def search(self, query: Search, actor: str) -> list[Hit]:
         """What matches best, best first."""
-        return await self._read(self._store.search, scoped(query, self.kernel.scope(query.project, actor)))
+        return await self._within(query.project, actor, lambda scope: self._store.search(scoped(query, scope)))
 
     async def runs(self, query: RunQuery, actor: str) -> Slice[Run]:
         """One page of runs, newest first."""
-        return await self._read(self._store.runs, scoped(query, self.kernel.scope(query.project, actor)))
+        return await self._within(query.project, actor, lambda scope: self._store.runs(scoped(query, scope)))
 
     async def decisions(self, query: DecisionQuery, actor: str) -> Slice[ContextEntry]:
         """One page of decisions, newest first."""
-        return await self._read(self._store.decisions, scoped(query, self.kernel.scope(query.project, actor)))
+        return await self._within(query.project, actor, lambda scope: self._store.decisions(scoped(query, scope)))
 
     async def recent(self, project: str, limit: int, actor: str) -> list[Event]:
         """The last events, newest first."""
-        return await self._read(self._store.recent, project, limit, self.kernel.scope(project, actor))
+        return await self._within(project, actor, lambda scope: self._store.recent(project, limit, scope))
 
     async def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], actor: str) -> list[Any]:
         """Entities by id, those that exist and that an actor may see."""
-        return await self._read(self._store.lookup, project, kind, keys, self.kernel.scope(project, actor))
+        return await self._within(project, actor, lambda scope: self._store.lookup(project, kind, keys, scope))
 
     async def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], actor: str) -> list[Parts]:
         """Tasks by id, with the parts asked for."""
-        scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.fetch, project, task_ids, include, scope)
+        return await self._within(project, actor, lambda scope: self._store.fetch(project, task_ids, include, scope))
 
     async def find(self, query: Query, actor: str) -> Page:
         """One page of tasks."""
-        query = scoped(query, self.kernel.scope(query.project, actor))
-        return await self._read(self._store.find, query)
+        return await self._within(query.project, actor, lambda scope: self._store.find(scoped(query, scope)))
 
     async def history(self, project: str, after: int, limit: int, actor: str, task_id: str | None) -> list[Event]:
         """Recorded events beyond a position."""
-        scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.history, project, after, limit, scope, task_id)
+        return await self._within(
+            project, actor, lambda scope: self._store.history(project, after, limit, scope, task_id)
+        )
 
     async def standing(self, project: str, actor: str) -> Project | None:
         """A project, if it is there: the cheapest look at one."""
@@ -172,13 +184,11 @@ class Asking:
 
     async def verify(self, project: str, actor: str) -> Verification:
         """Check the log and what is stored against each other."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(audit.verify, self._store, project)
+        return await self._with_everything(project, actor, lambda: audit.verify(self._store, project))
 
     async def explain_past(self, project: str, task_id: str, actor: str) -> Explanation:
         """Why the last grant of a task was made, from the log alone."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(self.kernel.explain_past, project, task_id)
+        return await self._with_everything(project, actor, lambda: self.kernel.explain_past(project, task_id))
 
     async def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
         """What a project's runs amount to in a window of time."""
@@ -186,18 +196,17 @@ class Asking:
 
     async def replay(self, project: str, position: int | None, at: int | None, actor: str) -> Snapshot:
         """The whole project as it was, from the log alone."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(partial(audit.replay, position=position, at=at), self._store, project)
+        return await self._with_everything(
+            project, actor, lambda: audit.replay(self._store, project, position=position, at=at)
+        )
 
     async def artifact(self, project: str, artifact_id: str, actor: str) -> Artifact | None:
         """An artifact that an actor may see."""
-        scope = self.kernel.scope(project, actor)
-        return await self._read(self._store.artifact, project, artifact_id, scope)
+        return await self._within(project, actor, lambda scope: self._store.artifact(project, artifact_id, scope))
 
     async def secrets(self, project: str, actor: str) -> list[SecretRef]:
         """Every reference to a secret, by name."""
-        self.kernel.require_everything(project, actor)
-        return await self._read(self._store.secrets, project)
+        return await self._with_everything(project, actor, lambda: self._store.secrets(project))
 
     # -- blobs and secrets -----------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ from arbeit.engine import Engine
 from arbeit.kernel import unopened
 from arbeit.ports import Clock, SecretProvider
 from arbeit.project import Project
+from arbeit.project.across import Turns, claim_across
 from arbeit.session import Session
+from arbeit.work import Work
 
 
 async def open_project(session: Session, key: str, actor: str, *, create: bool, settings: Mapping[str, Any]) -> Project:
@@ -51,6 +53,7 @@ class Hub:
         self._arguments = (url, clock, key, policies, background, plugins, secrets)
         self.actor = actor
         self._opened: Engine | None = None
+        self._turns = Turns()
 
     @property
     def _engine(self) -> Engine:
@@ -90,6 +93,32 @@ class Hub:
         """
         return await open_project(
             self._engine, key, actor if actor is not None else self.actor, create=create, settings=settings
+        )
+
+    async def claim(
+        self,
+        agent: str | None = None,
+        *,
+        projects: Iterable[str] | None = None,
+        capabilities: Iterable[str] | None = None,
+        wait: float = 0,
+        ttl: float | None = None,
+        session_id: str = "",
+    ) -> Work | None:
+        """Claim in any of several projects (None: all but archived ones); None if there is nothing in `wait` seconds.
+
+        Projects share the claims of this process by their weights: a hint, kept nowhere. One transaction each is tried,
+        in turn; `capabilities`, `ttl` and `session_id` as for a project's own `claim`.
+        """
+        return await claim_across(
+            self._engine,
+            self._turns,
+            agent if agent is not None else self.actor,
+            projects,
+            wait=wait,
+            capabilities=capabilities,
+            ttl=ttl,
+            session_id=session_id,
         )
 
     async def projects(self) -> list[ProjectEntity]:

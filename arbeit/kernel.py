@@ -20,7 +20,6 @@ from arbeit.core.leases import token_for
 from arbeit.core.limits import Unset
 from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
 from arbeit.core.policy import EVERYTHING, Policies, Scope
-from arbeit.core.redacting import redacted
 from arbeit.core.view import View
 from arbeit.plugins import NOTICES
 from arbeit.ports import SecretProvider
@@ -57,6 +56,7 @@ class Kernel:
         self._policies: dict[int, tuple[Any, Policies]] = {}
         self._swept: dict[str, int] = {}
         self._seen: dict[str, tuple[int, Project]] = {}
+        self._pulses: dict[str, int] = {}
 
     # -- batches ---------------------------------------------------------------------------------------
 
@@ -112,23 +112,16 @@ class Kernel:
     def _resolve(self, settings: Mapping[str, Any], *, strict: bool = True) -> Policies:
         return policies.resolve(settings, self._overrides, self.plugins.policy, strict=strict)
 
-    def admit(self, project: str, command: c.Command) -> c.Command | ArbeitError:
-        """A command as it may be stored and logged, without secrets; or why its settings may not reach a log."""
+    def refuse(self, command: c.Command) -> ArbeitError | None:
+        """Why a command's settings may not reach a log: they name a policy that does not exist."""
         settings = getattr(command, "settings", None)
+        if settings is None or isinstance(settings, Unset):
+            return None
         try:
-            if settings is not None and not isinstance(settings, Unset):
-                self._resolve(settings)
-            return redacted(command, self.policies(self._known(project)).redaction.redact)
+            self._resolve(settings)
         except ArbeitError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - a policy's fault is its caller's to hear of
-            failure = ArbeitError(
-                Code.INTERNAL,
-                f"the redaction policy failed ({type(error).__name__}), so nothing was stored",
-                suggestions=("Mend the policy given to open, or name a built-in one.",),
-            )
-            failure.__cause__ = error
-            return failure
+        return None
 
     def seen(self, project: Project, position: int, actor: str) -> None:
         """Remember a project that an actor read, as it was at this position of its log.
@@ -207,9 +200,22 @@ class Kernel:
             raise ArbeitError.of(unknown_actor(actor))
         return scope
 
+    def fresh_scope(self, project: str, actor: str) -> Scope:
+        """`scope`, by what the project asks now, whichever process changed it; may block."""
+        if self.store.capabilities.shared:
+            pulse = self.store.pulse()
+            if self._pulses.get(project) != pulse:
+                found = self.store.standing(project)
+                if len(self._pulses) > _PROJECTS:
+                    self._pulses.clear()
+                self._pulses[project] = pulse
+                if found is not None:
+                    self._seen[project] = (found[1].position, found[0])
+        return self.scope(project, actor)
+
     def require_everything(self, project: str, actor: str) -> None:
-        """Refuse a read of the whole project to those who may not see all of it."""
-        if self.scope(project, actor).queues is not None:
+        """Refuse a read of the whole project to those who may not see all of it; may block."""
+        if self.fresh_scope(project, actor).queues is not None:
             raise ArbeitError(
                 Code.FORBIDDEN,
                 f"{actor} may not read the whole project",
@@ -245,7 +251,7 @@ class Kernel:
 
     def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
         """What a project's runs amount to in a window of time, as far as an actor may see them."""
-        query = RunQuery(project, since=since, until=until, scope=self.scope(project, actor))
+        query = RunQuery(project, since=since, until=until, scope=self.fresh_scope(project, actor))
         return gather(self.store, query, self.clock.now(), top)
 
     def explain_past(self, project: str, task_id: str) -> Explanation:

@@ -117,10 +117,10 @@ class BlockingSession(Asking):
 
     def _run(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         self._refuse_closed()
-        admitted = [self.kernel.admit(project, command) for command in commands]
-        sound = [one for one in admitted if not isinstance(one, ArbeitError)]
+        refused = [self.kernel.refuse(command) for command in commands]
+        sound = [command for command, error in zip(commands, refused, strict=True) if error is None]
         outcomes = iter(self._commit(project, sound) if sound else ())
-        return [one if isinstance(one, ArbeitError) else self.kernel.settle(next(outcomes)) for one in admitted]
+        return [self.kernel.settle(next(outcomes)) if error is None else error for error in refused]
 
     def _commit(self, project: str, commands: Sequence[c.Command]) -> Sequence[Outcome | Exception]:
         with self._lock:

@@ -9,12 +9,13 @@ from attrs import frozen
 from arbeit.core import commands as c
 from arbeit.core.codec import Codec
 from arbeit.core.decide import Env, Need, Steps, decide, unknown_actor
-from arbeit.core.errors import Code, Rejection
+from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.events import Fact, TaskFact
 from arbeit.core.evolve import Stamp, evolve
 from arbeit.core.model import Changes, Event, Head, Project, Receipt, Reply
 from arbeit.core.reads import reads as reads_of
 from arbeit.core.record import builder
+from arbeit.core.redacting import redacted
 from arbeit.core.view import Reads, Rows, View
 
 MAX_COMMANDS = 256
@@ -88,6 +89,7 @@ class Batch:
         self._claims = sum(map(grants, commands))
         self._asked = Reads()
         self._steps: Steps | None = None
+        self._command: c.Command
         self._needs = 0
         self._facts = 0
         self._cause: str | None = None
@@ -136,11 +138,18 @@ class Batch:
     def _run(self, command: c.Command) -> Need | None:
         env = self._env = self._fresh_env()
         if self._steps is None:
+            # Under the lock, so that it is the project's policy of this very moment that takes secrets out.
+            clean = _without_secrets(command, env)
+            if isinstance(clean, Rejection):
+                self._finish(clean)
+                return None
+            self._command = command = clean
             refused = self._repeated(command) or self._refuse_project(command) or self._refuse_actor(command, env)
             if refused is not None:
                 self._finish(refused)
                 return None
             self._steps, self._facts, self._cause = decide(self.view, command, env), 0, command.causation_id
+        command = self._command
         outcome: Outcome | None = None
         while outcome is None:
             try:
@@ -286,6 +295,14 @@ class Batch:
     def _forget(commands: Iterable[c.Command]) -> int | None:
         befores = [command.forget_receipts_before for command in commands if isinstance(command, c.Sweep)]
         return max((before for before in befores if before is not None), default=None)
+
+
+def _without_secrets(command: c.Command, env: Env) -> c.Command | Rejection:
+    """A command as it may be stored and logged, or why the policy lets it be neither."""
+    try:
+        return redacted(command, env.policies.redaction.redact)
+    except ArbeitError as error:
+        return Rejection(error.code, error.message, error.suggestions, error.retryable, error.data)
 
 
 def header_of(event: Event) -> tuple[object, ...]:

@@ -159,15 +159,14 @@ class Engine(Waiting):
         if self.kernel.telemetry is not None:
             pending.call = self.kernel.telemetry.call(project, pending.command)
             pending.command = pending.call.command
-        admitted = self.kernel.admit(project, pending.command)
-        if not isinstance(admitted, ArbeitError):
-            pending.command = admitted
-            try:
+        refused = self.kernel.refuse(pending.command)
+        try:
+            if refused is None:
                 self._enqueue(project, pending)
-            except ArbeitError as error:
-                admitted = error
-        if isinstance(admitted, ArbeitError):
-            self._finish(project, pending, admitted)
+        except ArbeitError as error:
+            refused = error
+        if refused is not None:
+            self._finish(project, pending, refused)
 
     def _enqueue(self, project: str, pending: Pending) -> None:
         if self._closing:

@@ -17,7 +17,7 @@ _FOR_EVER = 10**9
 """Seconds that no process runs for, and that every clock can add."""
 
 
-def _patience(wait: float) -> float:
+def patience(wait: float) -> float:
     """Seconds to wait at most; what is past waits no more, and infinity for as long as it takes."""
     if isinstance(wait, bool) or not isinstance(wait, int | float) or wait != wait:  # noqa: PLR0124 - not a number
         refuse("wait", "must be a number of seconds")
@@ -69,7 +69,7 @@ class Claims(Base):
     ) -> list[Work]:
         """Claim up to `n` ready tasks (at most 100) in one transaction; the rest is as for `claim`."""
         agent = agent if agent is not None else self.actor
-        patience = _patience(wait)
+        seconds = patience(wait)
         command = c.ClaimTasks(
             actor=agent,
             agent=agent,
@@ -80,7 +80,7 @@ class Claims(Base):
             session_id=session_id,
             idempotency_key=idempotency_key,
         )
-        reply = await self._session.claim(self.key, command, patience)
+        reply = await self._session.claim(self.key, command, seconds)
         return [self.work(grant, command) for grant in reply.grants]
 
     def work(self, grant: Grant, command: c.Command) -> Work:

@@ -327,6 +327,20 @@ class Reading(Base):
         check(task_id=task_id)
         return await self._session.history(self.key, after, limit, self.actor, task_id)
 
+    async def events(self, *, after: int = 0, limit: int = _PAGE, types: Iterable[str] | None = None) -> list[Event]:
+        """The project's events beyond a position, oldest first; `types` are tags of facts, such as task_completed."""
+        check_position("after", after)
+        check_limit(limit, _MOST_EVENTS)
+        wanted = some_of("type", types, sorted(FACTS), Code.INVALID_TYPE)
+        found: list[Event] = []
+        while len(found) < limit:
+            page = await self._session.history(self.key, after, _PAGE, self.actor, None)
+            found += [event for event in page if wanted is None or event.type in wanted]
+            if len(page) < _PAGE:
+                break
+            after = page[-1].position
+        return found[:limit]
+
     async def watch(
         self, after: int = 0, *, task_id: str | None = None, types: Iterable[str] | None = None
     ) -> AsyncGenerator[Event, None]:

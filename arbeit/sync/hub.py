@@ -15,10 +15,12 @@ from arbeit.core.model import Project as ProjectEntity
 from arbeit.kernel import unopened
 from arbeit.ports import Clock, SecretProvider
 from arbeit.project import Project as AsyncProject
+from arbeit.project.across import Turns, claim_across
 from arbeit.session import BlockingSession
 from arbeit.sync.driving import run
 from arbeit.sync.heart import Heart
 from arbeit.sync.project import Project
+from arbeit.sync.work import Work
 
 
 class Hub:
@@ -38,6 +40,7 @@ class Hub:
         self._arguments = (url, clock, key, policies, plugins, secrets)
         self.actor = actor
         self._opened: BlockingSession | None = None
+        self._turns = Turns()
 
     @property
     def _session(self) -> BlockingSession:
@@ -87,6 +90,35 @@ class Hub:
         elif run(self._session.standing(key, actor)) is None:
             raise project_not_found(key)
         return Project(AsyncProject(self._session, key, actor), self._session)
+
+    def claim(
+        self,
+        agent: str | None = None,
+        *,
+        projects: Iterable[str] | None = None,
+        capabilities: Iterable[str] | None = None,
+        wait: float = 0,
+        ttl: float | None = None,
+        session_id: str = "",
+    ) -> Work | None:
+        """Claim in any of several projects (None: all but archived ones); None if there is nothing in `wait` seconds.
+
+        Projects share the claims of this process by their weights: a hint, kept nowhere. One transaction each is tried,
+        in turn; `capabilities`, `ttl` and `session_id` as for a project's own `claim`.
+        """
+        work = run(
+            claim_across(
+                self._session,
+                self._turns,
+                agent if agent is not None else self.actor,
+                projects,
+                wait=wait,
+                capabilities=capabilities,
+                ttl=ttl,
+                session_id=session_id,
+            )
+        )
+        return Work(work) if work is not None else None
 
     def projects(self) -> list[ProjectEntity]:
         """Every project of the store, by key."""

@@ -96,6 +96,7 @@ class Project:
     get = _project_verb(AsyncProject.get)
     find = _project_verb(AsyncProject.find)
     history = _project_verb(AsyncProject.history)
+    events = _project_verb(AsyncProject.events)
     search = _project_verb(AsyncProject.search)
     runs = _project_verb(AsyncProject.runs)
     run = _project_verb(AsyncProject.run)
