@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from os import PathLike
 from typing import Any, Protocol, TypeVar
@@ -96,7 +97,7 @@ class Answers(Protocol):
         """Entities by id, those that exist and that an actor may see."""
 
 
-class Asking:
+class Asking(ABC):
     """`Answers` over a kernel and a store.
 
     `_read` runs a function where it may block; `_beside` where it does not hold up the store's own reads.
@@ -105,11 +106,11 @@ class Asking:
     kernel: Kernel
     _store: LocalStore
 
-    async def _read(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
-        raise NotImplementedError
+    @abstractmethod
+    async def _read(self, function: Callable[..., T], *args: Any) -> T: ...  # noqa: ANN401 - the function's own
 
-    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
-        raise NotImplementedError
+    @abstractmethod
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T: ...  # noqa: ANN401 - the function's own
 
     async def _within(self, project: str, actor: str, ask: Callable[[Scope], T]) -> T:
         """Ask the store within what an actor may see of a project now."""

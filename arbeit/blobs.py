@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256 as new_hash
@@ -22,7 +23,7 @@ _LEFTOVER_SECONDS = 24 * 3600
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class _Writer:
+class _Writer(ABC):
     """Counts and hashes what is written; a subclass keeps it."""
 
     def __init__(self, limit: int) -> None:
@@ -74,14 +75,14 @@ class _Writer:
             msg = "this writer has ended"
             raise ValueError(msg)
 
-    def _append(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _append(self, data: bytes) -> None: ...
 
-    def _keep(self, sha256: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _keep(self, sha256: str) -> None: ...
 
-    def _forget(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _forget(self) -> None: ...
 
 
 class MemoryBlobs:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from attrs import frozen
 
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import (
     Artifact,
     Changes,
@@ -19,7 +20,6 @@ from arbeit.core.model import (
     SecretRef,
 )
 from arbeit.core.policy import Scope
-from arbeit.core.view import Reads, Rows
 from arbeit.queries import (
     PARTS,
     DecisionQuery,

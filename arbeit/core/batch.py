@@ -12,11 +12,12 @@ from arbeit.core.decide import Env, Need, Steps, decide, unknown_actor
 from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.events import Fact, TaskFact
 from arbeit.core.evolve import Stamp, evolve
+from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Changes, Event, Head, Project, Receipt, Reply
 from arbeit.core.reads import reads as reads_of
 from arbeit.core.record import builder
 from arbeit.core.redacting import redacted
-from arbeit.core.view import Reads, Rows, View
+from arbeit.core.view import View
 
 MAX_COMMANDS = 256
 MAX_ROWS = 2_000

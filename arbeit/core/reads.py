@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from arbeit.core import commands as c
-from arbeit.core.view import Reads
+from arbeit.core.loads import Reads
 
 
 def reads(commands: Iterable[c.Command]) -> Reads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
@@ -33,12 +34,12 @@ class Waiting(Asking):
     _watchers: int
     _committed: Event
 
+    @abstractmethod
     async def execute(self, project: str, command: c.Command) -> Reply:
         """Run a command; its refusal is raised as an ArbeitError."""
-        raise NotImplementedError
 
-    async def _in_thread(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - the function's own
-        raise NotImplementedError
+    @abstractmethod
+    async def _in_thread(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T: ...  # noqa: ANN401 - the function's own
 
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""

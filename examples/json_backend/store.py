@@ -13,9 +13,9 @@ from attrs import evolve
 from arbeit.backends.memory import MemoryStore
 from arbeit.blobs import FileBlobs
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.loads import Reads
 from arbeit.core.model import Changes
 from arbeit.core.policy import EVERYTHING
-from arbeit.core.view import Reads
 from arbeit.ports import Clock, Job, OutcomeUnknown
 from examples.json_backend.codec import decode, encode
 

@@ -19,8 +19,8 @@ from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core import model
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.loads import Reads
 from arbeit.core.model import ContextEntry, Event, Head
-from arbeit.core.view import Reads
 from arbeit.ports import Clock, LocalStore
 from arbeit.queries import SORTS, DecisionQuery, Query, RunQuery, Search
 from arbeit.session import BlockingSession

@@ -304,6 +304,7 @@ def test_a_child_that_waits_for_its_parent_would_wait_for_ever(team: Team) -> No
     team.refused(add(parent, "blocks", child), Code.CIRCULAR_DEPENDENCY)
     # The other way round says what the hierarchy says already.
     team.relate(child, "blocks", parent)
+    assert team.task(parent).open_blockers == team.task(parent).open_children == 1
 
 
 def test_a_cycle_over_both_kinds_of_edges_is_found_behind_a_long_chain(team: Team) -> None:
@@ -323,6 +324,7 @@ def test_a_removed_edge_no_longer_closes_a_cycle(team: Team) -> None:
     team.refused(add(two, "blocks", one), Code.CIRCULAR_DEPENDENCY)
     team.do(remove(one, "blocks", two))
     team.relate(two, "blocks", one)
+    assert (team.task(one).open_blockers, team.task(two).open_blockers) == (1, 0)
 
 
 @pytest.fixture
@@ -340,6 +342,7 @@ def test_a_cycle_that_cannot_be_ruled_out_within_the_limit_is_refused(team: Team
     team.forget_view()
     team.refused(add(team.create(), "blocks", tasks[0]), Code.LIMIT_EXCEEDED)
     team.relate(team.create(), "blocks", tasks[12])
+    assert (team.task(tasks[0]).open_blockers, team.task(tasks[12]).open_blockers) == (0, 2)
 
 
 @pytest.mark.usefixtures("twelve_tasks_to_search")

@@ -158,6 +158,7 @@ def test_a_handover_is_refused_to_whoever_could_not_have_claimed(team: Team) -> 
     team.refused(make(c.HandoffTask, **held.proof(), to_agent="ada"), Code.ALREADY_WORKING)
     team.do(c.RegisterAgent(agent_id="bob", max_leases=None))
     team.do(ask)
+    assert team.task(held.task).assignee == "bob"
 
 
 def test_nothing_is_handed_over_to_an_agent_that_may_not_see_the_task() -> None:

@@ -10,10 +10,10 @@ from anyio import to_thread
 
 from arbeit.backends.memory import MemoryStore
 from arbeit.compose import Wiring
+from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Changes
 from arbeit.core.model import Event as Recorded
 from arbeit.core.policy import EVERYTHING
-from arbeit.core.view import Reads, Rows
 from arbeit.ports import Capabilities, Clock, Job, LocalStore
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY

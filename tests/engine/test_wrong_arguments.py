@@ -71,6 +71,7 @@ def test_leases_are_as_long_as_seconds_say(project: arbeit.sync.Project, wrong: 
     refused(lambda: work.renew(wrong), "ttl")
     refused(lambda: work.handoff("ben", "go on", ttl=wrong), "ttl")
     work.complete("Still held")
+    assert work.task.status == "completed"
 
 
 @pytest.mark.parametrize("wrong", [None, "no", 1])

@@ -131,7 +131,9 @@ def test_settings_choose_a_plug_ins_policy_by_name() -> None:
 def test_a_module_is_a_plug_in() -> None:
     module = ModuleType("mine")
     module.__dict__["arbeit_policies"] = hookimpl(lambda: {"ranking": {"shortest": ShortestFirst}})
-    open_with(module)
+    with sync.open("memory://", plugins=[module]) as hub:
+        settings = {"ranking": "shortest"}
+        assert hub.project("demo", create=True, settings=settings).overview().project.settings == settings
 
 
 def test_an_installed_plug_in_is_found_when_a_name_is_not_built_in(install: Install) -> None:
@@ -248,6 +250,7 @@ def test_a_scheme_opens_a_plug_ins_store() -> None:
 async def test_a_scheme_opens_a_plug_ins_store_asynchronously() -> None:
     async with arbeit.open("mine://", plugins=[Stores(lambda _url, clock: MemoryStore(clock))]) as hub:
         await hub.project("demo", create=True)
+        assert [one.key for one in await hub.projects()] == ["demo"]
 
 
 def test_a_store_that_outlives_its_process_needs_a_key_that_does() -> None:

@@ -380,8 +380,9 @@ def test_a_wrong_name_is_answered_with_the_right_ones(name: str) -> None:
 
 
 def test_other_settings_pass() -> None:
-    for choice in ("warn", "refuse"):
-        resolve({"incomplete_children": choice})
+    for name, choices in policies.OTHER_SETTINGS.items():
+        for choice in choices:
+            assert resolve({name: choice}) == resolve({})
 
 
 def test_an_override_stands_before_what_settings_name() -> None:

@@ -117,7 +117,7 @@ def test_a_file_for_a_folder_is_refused(tmp_path: Path) -> None:
 def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
     (tmp_path / "team.db").touch()
     with sync.open(f"sqlite:///{tmp_path}/team.db") as hub:
-        hub.project("demo", create=True)
+        assert hub.project("demo", create=True).verify().ok
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 
 from arbeit.backends.memory import finding
 from arbeit.backends.memory.tables import Tables
+from arbeit.core.loads import Reads
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
-from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind
 from arbeit.queries import (
     DecisionQuery,

@@ -10,6 +10,7 @@ from typing import Any
 from arbeit.core import graph
 from arbeit.core.fairness import Key, key_of
 from arbeit.core.limits import GRAPH_EDGES
+from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import (
     Agent,
     Artifact,
@@ -32,7 +33,6 @@ from arbeit.core.model import (
 )
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
-from arbeit.core.view import Reads, Rows
 from arbeit.ports import LIVE_LEASES, RowRefused
 from arbeit.queries import exists
 

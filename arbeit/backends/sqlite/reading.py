@@ -9,10 +9,11 @@ from typing import Any
 
 from arbeit.backends.sqlite.codec import CODECS, KEYS
 from arbeit.core.limits import GRAPH_EDGES
+from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Artifact, Event, Head, Lease, Receipt, Relationship, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import builder, change
-from arbeit.core.view import KINDS, Reads, Rows
+from arbeit.core.view import KINDS
 from arbeit.ports import LIVE_LEASES, Due, LookupKind
 from arbeit.queries import Overview, Parts, assemble, exists
 

@@ -23,9 +23,9 @@ from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.backends.sqlite.scrubbing import MARK, PATIENCE, Scrubber
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.loads import Reads
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
-from arbeit.core.view import Reads
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind, OutcomeUnknown
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
 

@@ -11,10 +11,11 @@ from arbeit.core.commands import AddProgress, Command, CompleteProgress, TenureC
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskReadied
 from arbeit.core.leases import current, genuine, lost
+from arbeit.core.loads import Reads
 from arbeit.core.model import Lease, Notice, Reply, Task
 from arbeit.core.policy import Policies
 from arbeit.core.transitions import illegal
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 
 @frozen(weakref_slot=False)

@@ -10,9 +10,10 @@ from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, missing, p
 from arbeit.core.decide.tasks import refuse_cycle, refuse_depth, refuse_edges, refuse_path
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import RelationshipAdded, RelationshipImported, RelationshipRemoved
+from arbeit.core.loads import Reads
 from arbeit.core.model import INVERSE_RELATIONS, Relationship, Reply, Task
 from arbeit.core.policy import EVERYTHING, Scope
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 
 def forward(from_task_id: str, to_task_id: str, name: str) -> tuple[str, str, str]:

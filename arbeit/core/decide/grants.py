@@ -33,9 +33,10 @@ from arbeit.core.events import (
     TaskReclaimed,
 )
 from arbeit.core.fairness import MissingWindows, Pick, charge, lacking, pickable
+from arbeit.core.loads import Reads
 from arbeit.core.model import Agent, Grant, Lease, Reply, Task
 from arbeit.core.record import change
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 _WINDOW_ROWS = 64
 """Ready tasks worth loading ahead for one need, over all its windows."""

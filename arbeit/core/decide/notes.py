@@ -6,8 +6,9 @@ from arbeit.core import commands as c
 from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, holder_notices, refuse_stranger, refuse_token
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import ContextAdded, ContextSuperseded, ProgressAdded, ProgressCompleted
+from arbeit.core.loads import Reads
 from arbeit.core.model import ContextEntry, Notice, Reply, Task
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 
 def writer(view: View, env: Env, task: Task, actor: str, token: str | None) -> str | Rejection | None:
@@ -21,6 +22,17 @@ def writer(view: View, env: Env, task: Task, actor: str, token: str | None) -> s
     return view.lease(task.lease_id).run_id
 
 
+def written(
+    view: View, env: Env, command: c.AddContext | c.LinkSession | c.LinkFile | c.HolderCommand
+) -> tuple[Task, str | None] | Rejection:
+    """The task of a write, and the run that it belongs to."""
+    task = find(view, env, command.actor, command.task_id)
+    if isinstance(task, Rejection):
+        return task
+    run_id = writer(view, env, task, command.actor, command.token)
+    return run_id if isinstance(run_id, Rejection) else (task, run_id)
+
+
 def heard(view: View, env: Env, task: Task, run_id: str | None) -> tuple[Notice, ...]:
     """Renew for a holder's write that was done, and say what it hears beside it; `task` as it was before."""
     if run_id is None or task.lease_id is None:
@@ -32,12 +44,10 @@ def heard(view: View, env: Env, task: Task, run_id: str | None) -> tuple[Notice,
 
 def add_context(view: View, command: c.AddContext, env: Env) -> Steps:
     """Record an entry; a holder's belongs to its run and renews its lease."""
-    task = find(view, env, command.actor, command.task_id)
-    if isinstance(task, Rejection):
-        return task
-    run_id = writer(view, env, task, command.actor, command.token)
-    if isinstance(run_id, Rejection):
-        return run_id
+    found = written(view, env, command)
+    if isinstance(found, Rejection):
+        return found
+    task, run_id = found
     entry_id = fresh_id(view, env, "ctx")
     yield ContextAdded(
         task_id=task.id,

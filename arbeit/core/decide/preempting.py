@@ -9,9 +9,10 @@ from arbeit.core.decide.base import Env, Need, Steps, find, refuse_step, refuse_
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import PreemptRequested
 from arbeit.core.fairness import lacking, pickable
+from arbeit.core.loads import Reads
 from arbeit.core.model import Reply, Task
 from arbeit.core.policy import Holding
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 _URGENT = 20
 """Critical tasks that one sweep looks at."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from arbeit.core import commands as c
 from arbeit.core import erasing
-from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, refuse_subordinate
-from arbeit.core.decide.notes import heard, writer
+from arbeit.core.decide.base import Env, Need, Steps, fresh_id, refuse_subordinate
+from arbeit.core.decide.notes import heard, written
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import (
     ArtifactAttached,
@@ -20,29 +20,19 @@ from arbeit.core.events import (
     UsageReported,
 )
 from arbeit.core.limits import COUNTERS, MAX_INTEGER
-from arbeit.core.model import FileLink, Reply, SessionLink, Task
+from arbeit.core.loads import Reads
+from arbeit.core.model import FileLink, Reply, SessionLink
 from arbeit.core.record import change
-from arbeit.core.view import Reads, View
-
-
-def _held(view: View, env: Env, command: c.HolderCommand) -> tuple[Task, str] | Rejection:
-    """The task of a holder's write, and the run that it belongs to."""
-    task = find(view, env, command.actor, command.task_id)
-    if isinstance(task, Rejection):
-        return task
-    run_id = writer(view, env, task, command.actor, command.token)
-    if isinstance(run_id, Rejection):
-        return run_id
-    assert run_id is not None  # noqa: S101 - a holder's write has a token
-    return task, run_id
+from arbeit.core.view import View
 
 
 def report_usage(view: View, command: c.ReportUsage, env: Env) -> Steps:
     """Add to what the run used."""
-    held = _held(view, env, command)
+    held = written(view, env, command)
     if isinstance(held, Rejection):
         return held
     task, run_id = held
+    assert run_id is not None  # noqa: S101 - a holder's write has a token
     refused = _refuse_usage(view.run(run_id).usage, command.usage)
     if refused is not None:
         return refused
@@ -63,7 +53,7 @@ def _refuse_usage(used: Mapping[str, Any], more: Mapping[str, Any]) -> Rejection
 
 def attach_artifact(view: View, command: c.AttachArtifact, env: Env) -> Steps:
     """Record bytes that are stored already under their digest."""
-    held = _held(view, env, command)
+    held = written(view, env, command)
     if isinstance(held, Rejection):
         return held
     task, run_id = held
@@ -85,7 +75,7 @@ def attach_artifact(view: View, command: c.AttachArtifact, env: Env) -> Steps:
 
 def use_secret(view: View, command: c.UseSecret, env: Env) -> Steps:
     """Say where a secret is found, and that a holder asked."""
-    held = _held(view, env, command)
+    held = written(view, env, command)
     if isinstance(held, Rejection):
         return held
     task, run_id = held
@@ -116,17 +106,9 @@ def set_secret(view: View, command: c.SetSecret, env: Env) -> Steps:
     return Reply(secret=view.secrets[command.name])
 
 
-def _linking(view: View, env: Env, command: c.LinkSession | c.LinkFile) -> tuple[Task, str | None] | Rejection:
-    task = find(view, env, command.actor, command.task_id)
-    if isinstance(task, Rejection):
-        return task
-    run_id = writer(view, env, task, command.actor, command.token)
-    return run_id if isinstance(run_id, Rejection) else (task, run_id)
-
-
 def link_session(view: View, command: c.LinkSession, env: Env) -> Steps:
     """Note a session, once."""
-    found = _linking(view, env, command)
+    found = written(view, env, command)
     if isinstance(found, Rejection):
         return found
     task, run_id = found
@@ -141,7 +123,7 @@ def link_session(view: View, command: c.LinkSession, env: Env) -> Steps:
 
 def link_file(view: View, command: c.LinkFile, env: Env) -> Steps:
     """Note a file, once for each operation and session."""
-    found = _linking(view, env, command)
+    found = written(view, env, command)
     if isinstance(found, Rejection):
         return found
     task, run_id = found

@@ -11,10 +11,11 @@ from arbeit.core.decide.setup import differing, given
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import QueueSet, TaskCreated, TaskImported, TasksReranked, TaskUpdated
 from arbeit.core.limits import HIERARCHY_DEPTH, RELATIONSHIPS, Unset
+from arbeit.core.loads import Reads
 from arbeit.core.model import Queue, Reply, Task
 from arbeit.core.policy import Scope
 from arbeit.core.record import change
-from arbeit.core.view import Reads, View
+from arbeit.core.view import View
 
 _SEARCHES = 40
 """How often a path is sought: anew for edges that were not loaded, and past deleted tasks."""

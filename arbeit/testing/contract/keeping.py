@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from arbeit.core.loads import Reads
 from arbeit.core.model import (
     Agent,
     Artifact,
@@ -18,7 +19,6 @@ from arbeit.core.model import (
     SessionLink,
 )
 from arbeit.core.policy import EVERYTHING, Scope
-from arbeit.core.view import Reads
 from arbeit.ports import PARTS, LocalStore, Query
 from arbeit.testing.clock import START
 from arbeit.testing.contract.opening import Opening

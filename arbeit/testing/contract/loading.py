@@ -8,8 +8,8 @@ import pytest
 
 from arbeit.core import graph
 from arbeit.core.fairness import key_of
+from arbeit.core.loads import Reads
 from arbeit.core.model import SECOND, Relationship
-from arbeit.core.view import Reads
 from arbeit.ports import LocalStore
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock

@@ -12,9 +12,10 @@ from attrs import evolve
 
 from arbeit import audit
 from arbeit.core import commands as c
+from arbeit.core.loads import Reads
 from arbeit.core.model import SECOND, Task
 from arbeit.core.policy import EVERYTHING, Scope
-from arbeit.core.view import KINDS, Reads
+from arbeit.core.view import KINDS
 from arbeit.ports import Due, LocalStore
 from arbeit.queries import PARTS, Counts, Parts, Query
 from arbeit.session import BlockingSession

@@ -12,9 +12,9 @@ import pytest
 from arbeit import audit
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
+from arbeit.core.loads import Reads
 from arbeit.core.model import SECOND, ZERO_HASH, Beat, Changes, Head, Receipt
 from arbeit.core.policy import EVERYTHING
-from arbeit.core.view import Reads
 from arbeit.ports import Job, LocalStore, Query
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import START, VirtualClock

@@ -7,9 +7,9 @@ from typing import Any
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
+from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import SECOND, ZERO_HASH, Beat, Changes, Event, Grant, Head, Lease, Receipt, Reply, Task
 from arbeit.core.policy import EVERYTHING
-from arbeit.core.view import Reads, Rows
 from arbeit.ports import Job, LocalStore
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import START
