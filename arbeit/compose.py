@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -21,7 +22,10 @@ from arbeit.secret_providers import EnvSecrets, FileSecrets
 
 @frozen
 class Wiring:
-    """A store and what it runs with. `lease_key` is the secret under which lease tokens are derived."""
+    """A store and what it runs with. `lease_key` is the secret under which lease tokens are derived.
+
+    `chance` gives numbers in [0, 1) that spread load; ids and keys come from the clock's entropy.
+    """
 
     store: LocalStore
     clock: Clock
@@ -30,6 +34,7 @@ class Wiring:
     plugins: Plugins = field(factory=Plugins)
     blobs: BlobStore = field(factory=MemoryBlobs)
     secrets: Mapping[str, SecretProvider] = field(factory=dict)
+    chance: Callable[[], float] = random.random
 
 
 def wire_up(

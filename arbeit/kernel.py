@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -45,6 +44,7 @@ class Kernel:
     def __init__(self, wiring: Wiring) -> None:
         self.store = wiring.store
         self.clock = wiring.clock
+        self._chance = wiring.chance
         self._key = wiring.lease_key
         self._overrides = wiring.policies
         self.plugins = wiring.plugins
@@ -57,6 +57,10 @@ class Kernel:
         self._swept: dict[str, int] = {}
         self._seen: dict[str, tuple[int, Project]] = {}
         self._pulses: dict[str, int] = {}
+
+    def jitter(self, seconds: float) -> float:
+        """A little more or less, so that many waiters do not look at once."""
+        return seconds * (0.5 + self._chance())
 
     # -- batches ---------------------------------------------------------------------------------------
 
@@ -298,11 +302,6 @@ def raised(result: Reply | ArbeitError) -> Reply:
     if isinstance(result, ArbeitError):
         raise result
     return result
-
-
-def jitter(seconds: float) -> float:
-    """A little more or less, so that many waiters do not look at once."""
-    return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreading load, not keeping a secret
 
 
 def closed() -> ArbeitError:

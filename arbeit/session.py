@@ -17,7 +17,7 @@ from arbeit.core import commands as c
 from arbeit.core.batch import Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Event, Lease, Reply
-from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, jitter, raised
+from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, raised
 from arbeit.ports import Blob, Job, OutcomeUnknown, RowRefused
 from arbeit.transfer import Source
 
@@ -197,7 +197,7 @@ class BlockingSession(Asking):
                 found = self.kernel.committed(batch, probe.view.head.position, batch.last_event)
             except ArbeitError:
                 self.kernel.drop_view(project)
-                time.sleep(jitter(POLL * 2**attempt))
+                time.sleep(self.kernel.jitter(POLL * 2**attempt))
                 continue
             return self._done(batch) if found else self._transact(project, commands)
         return [error] * len(commands)
@@ -217,7 +217,7 @@ class BlockingSession(Asking):
         due = time.monotonic() + 1  # delayed work and silent holders come back by the clock alone
         with self._committed:
             while self._events == events and not self._closed and (left := until - time.monotonic()) > 0:
-                self._committed.wait(min(left, jitter(POLL)))
+                self._committed.wait(min(left, self.kernel.jitter(POLL)))
                 if self._closed or self._store.pulse() != pulse or time.monotonic() >= due:
                     break
         return time.monotonic() < until

@@ -26,7 +26,7 @@ from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiters
 from arbeit.engine.waiting import Waiting
-from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, jitter, raised
+from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, raised
 from arbeit.ports import Job, OutcomeUnknown, RowRefused
 from arbeit.session import Held
 
@@ -299,7 +299,7 @@ class Engine(Waiting):
                 )
             except ArbeitError:
                 self.kernel.drop_view(project)
-                await self._clock.sleep(jitter(POLL * 2**attempt))
+                await self._clock.sleep(self.kernel.jitter(POLL * 2**attempt))
                 continue
             if found:
                 assert batch.changes is not None  # noqa: S101 - what is in the log was decided
@@ -345,7 +345,7 @@ class Engine(Waiting):
     async def _tick(self) -> None:
         """Reclaim what is overdue and promote what is due, in every project of the store, without a leader."""
         while True:
-            await self._clock.sleep(jitter(TICK))
+            await self._clock.sleep(self.kernel.jitter(TICK))
             self._ticks += 1
             try:
                 await self._sweep()

@@ -17,7 +17,7 @@ from arbeit.core.model import Event as Recorded
 from arbeit.core.model import Reply
 from arbeit.core.policy import EVERYTHING
 from arbeit.engine.waiters import Waiter, Waiters
-from arbeit.kernel import POLL, jitter
+from arbeit.kernel import POLL
 from arbeit.ports import Clock
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Waiting(Asking):
         """Notice what other processes commit, while somebody here waits for it."""
         pulse = 0
         while True:
-            await self._clock.sleep(jitter(POLL))
+            await self._clock.sleep(self.kernel.jitter(POLL))
             if not self._watchers and not any(self._waiters.values()):
                 continue
             try:

@@ -17,31 +17,16 @@ Fault = Literal["fail", "lose_reply", "lose_commit"]
 is lost and nothing was committed. The last two look the same to the caller."""
 
 
-class FaultyStore:
-    """Passes everything on to a store, but for the faults planned for the next transactions."""
+class PassingStore:
+    """A store that passes everything on to another: what stores with a difference are made of."""
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store
         self.capabilities = store.capabilities
-        self.planned: deque[Fault | None] = deque()
-        self.transactions = 0
-
-    def plan(self, *faults: Fault | None) -> None:
-        """What befalls the next transactions, one each; None lets one pass."""
-        self.planned.extend(faults)
 
     def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
-        """Run the jobs, with the fault that is planned."""
-        self.transactions += 1
-        fault = self.planned.popleft() if self.planned else None
-        if fault == "fail":
-            raise ArbeitError(Code.STORE_UNAVAILABLE, "a planned fault", suggestions=("Try again.",), retryable=True)
-        if fault == "lose_commit":
-            raise OutcomeUnknown("a planned fault: nothing was committed")
-        results = self._store.transact(jobs)
-        if fault == "lose_reply":
-            raise OutcomeUnknown("a planned fault: all was committed")
-        return results
+        """Pass on."""
+        return self._store.transact(jobs)
 
     def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
         """Pass on."""
@@ -114,3 +99,29 @@ class FaultyStore:
     def close(self) -> None:
         """Pass on."""
         self._store.close()
+
+
+class FaultyStore(PassingStore):
+    """Passes everything on to a store, but for the faults planned for the next transactions."""
+
+    def __init__(self, store: LocalStore) -> None:
+        super().__init__(store)
+        self.planned: deque[Fault | None] = deque()
+        self.transactions = 0
+
+    def plan(self, *faults: Fault | None) -> None:
+        """What befalls the next transactions, one each; None lets one pass."""
+        self.planned.extend(faults)
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        """Run the jobs, with the fault that is planned."""
+        self.transactions += 1
+        fault = self.planned.popleft() if self.planned else None
+        if fault == "fail":
+            raise ArbeitError(Code.STORE_UNAVAILABLE, "a planned fault", suggestions=("Try again.",), retryable=True)
+        if fault == "lose_commit":
+            raise OutcomeUnknown("a planned fault: nothing was committed")
+        results = super().transact(jobs)
+        if fault == "lose_reply":
+            raise OutcomeUnknown("a planned fault: all was committed")
+        return results
