@@ -1,0 +1,238 @@
+"""From a history to what each task's callers did and saw, as lists of operations that can be checked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.leases import token_for
+from arbeit.core.model import Grant, Reply, Task
+from arbeit.testing.history import Answered, History, Looked, Sent
+from arbeit.testing.linearizability.operations import UNKNOWN, Operation
+from arbeit.testing.linearizability.tasks import Seen, TaskAction
+
+Place = tuple[str, str]
+"""A project's key and a task's id."""
+_VISIBLE = ("status", "fence", "assignee", "attempt", "version")
+
+
+def operations(history: History, *, key: bytes | None = None) -> dict[Place, list[Operation]]:
+    """What happened to each task, by (project, task id): the input of `check_parts`.
+
+    The history has to begin with the first command of its projects. `key` is the deployment's secret, by which
+    the checker knows whose token is whose; without it, a token counts as good whenever its bearer holds the task.
+
+    Repetitions of a command under its idempotency key are one operation. An answer of STORE_UNAVAILABLE leaves the
+    outcome unknown. A `Looked` counts from the last thing that the same caller did: callers do one thing at a time.
+    """
+    calls = _merged(_calls(history))
+    tokens = _tokens(calls, key)
+    found = _Found()
+    for call in calls:
+        found.take(call, tokens)
+    for project, at, before, entry in _looks(history):
+        for task_id, shown in _pictures(entry.shown):
+            name = f"{entry.process}/{entry.caller} {entry.what}: {_told(shown)}"
+            action = TaskAction("get", actor=entry.caller)
+            found.parts[project, task_id].append(Operation(name, action, Seen(shown), before, at))
+    found.spread()
+    return dict(found.parts)
+
+
+@frozen(eq=False)
+class _Call:
+    sent: Sent
+    called: int
+    returned: int | None
+    result: Any
+
+    @property
+    def who(self) -> str:
+        return f"{self.sent.process}/{self.sent.caller}"
+
+
+def _calls(history: History) -> list[_Call]:
+    answers = {one.number: (at, one.result) for at, one in enumerate(history.entries) if isinstance(one, Answered)}
+    calls = []
+    for at, entry in enumerate(history.entries):
+        if isinstance(entry, Sent):
+            returned, result = answers.get(entry.number, (None, UNKNOWN))
+            if isinstance(result, ArbeitError) and result.code is Code.STORE_UNAVAILABLE:
+                returned, result = None, UNKNOWN
+            calls.append(_Call(entry, at, returned, result))
+    return calls
+
+
+def _merged(calls: Sequence[_Call]) -> list[_Call]:
+    """Repetitions under one idempotency key as one call, from the first sending to the first answer.
+
+    An answer that differs from the first stays a call of its own: no task can explain it, if it says that something
+    was done a second time.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    merged: list[_Call] = []
+    for call in calls:
+        command = call.sent.command
+        if command.idempotency_key is None or isinstance(call.result, ArbeitError):
+            merged.append(call)
+            continue
+        same = (call.sent.project, command.actor, command.operation, command.idempotency_key)
+        if same not in first:
+            first[same] = len(merged)
+            merged.append(call)
+            continue
+        known = merged[first[same]]
+        if known.returned is None:
+            merged[first[same]] = _Call(known.sent, known.called, call.returned, call.result)
+        elif call.returned is not None and call.result != known.result:
+            merged.append(call)
+    return merged
+
+
+def _tokens(calls: Sequence[_Call], key: bytes | None) -> dict[str, int]:
+    """The fence of every token that somebody was given."""
+    if key is None:
+        return {}
+    granted = ((call.sent.project, grant) for call in calls for grant in _grants(call.result))
+    return {token_for(key, project, grant.lease): grant.lease.fence for project, grant in granted}
+
+
+def _grants(result: object) -> tuple[Grant, ...]:
+    return result.grants if isinstance(result, Reply) else ()
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class _Found:
+    parts: dict[Place, list[Operation]] = field(factory=lambda: defaultdict(list))
+    made: set[Place] = field(factory=set)
+    """Tasks whose making was heard of, or was asked for by id."""
+    makers: list[tuple[str, Operation]] = field(factory=list)
+    """By project: makings whose outcome nobody heard, of a task whose id nobody knows."""
+    claimers: list[tuple[str, Operation]] = field(factory=list)
+    """By project: claims whose outcome nobody heard, of whichever task."""
+
+    def take(self, call: _Call, tokens: Mapping[str, int]) -> None:
+        """Put a call in the lists of the tasks that it was about."""
+        command, project = call.sent.command, call.sent.project
+        about = _about(call)
+        action = _action(command, tokens)
+        if about is not None:
+            self.parts[project, about].append(_operation(call, action, about))
+            if action.operation in {"task.create", "task.import"}:
+                self.made.add((project, about))
+        elif call.returned is None and isinstance(command, c.CreateTask):
+            self.makers.append((project, _operation(call, action, None)))
+        for grant in _grants(call.result):
+            if grant.task.id != about:
+                granted = TaskAction("", actor=command.actor, agent=grant.lease.agent_id)
+                self.parts[project, grant.task.id].append(_operation(call, granted, grant.task.id))
+        agent = _claimer(command)
+        if call.returned is None and agent is not None:
+            self.claimers.append((project, _operation(call, TaskAction("", actor=command.actor, agent=agent), None)))
+
+    def spread(self) -> None:
+        """Put what may have been about any task in the lists of those that it can concern."""
+        for place, found in self.parts.items():
+            last = max(one.returned if one.returned is not None else one.called for one in found)
+            makers = () if place in self.made else self.makers
+            found += [one for project, one in (*self.claimers, *makers) if project == place[0] and one.called < last]
+
+
+def _about(call: _Call) -> str | None:
+    """The task that a command names, or that its reply says it was about; None for commands about none, or any."""
+    command = call.sent.command
+    named: str | None = getattr(command, "task_id", None)
+    if isinstance(call.result, ArbeitError) and call.result.data.get("task_id", named) != named:
+        # Said of another task: a blocker, or a parent.
+        return None
+    if isinstance(call.result, Reply) and call.result.task is not None:
+        return call.result.task.id
+    return named
+
+
+def _claimer(command: c.Command) -> str | None:
+    """Who may be granted a task that the command does not name."""
+    if isinstance(command, c.ExplainClaim):
+        return None
+    if isinstance(command, c.ClaimTasks):
+        return command.agent
+    then: c.ClaimTasks | None = getattr(command, "then_claim", None)
+    return then.agent if then is not None else None
+
+
+def _action(command: c.Command, tokens: Mapping[str, int]) -> TaskAction:
+    token: str | None = getattr(command, "token", None)
+    then: c.ClaimTasks | None = getattr(command, "then_claim", None)
+    return TaskAction(
+        command.operation,
+        actor=command.actor,
+        agent=getattr(command, "agent", None) or getattr(command, "to_agent", None),
+        fence=tokens.get(token) if token is not None else None,
+        token=token is not None,
+        force=bool(getattr(command, "forced", False)),
+        then_claim=then.agent if then is not None else None,
+        expected=getattr(command, "expected_version", None),
+        status=getattr(command, "status", "open"),
+    )
+
+
+def _operation(call: _Call, action: TaskAction, task_id: str | None) -> Operation:
+    name = f"{call.who} {action.operation or 'claim'}"
+    if isinstance(call.result, ArbeitError):
+        return Operation(f"{name}: {call.result.code}", action, call.result, call.called, call.returned)
+    if not isinstance(call.result, Reply):
+        return Operation(f"{name}: never answered", action, UNKNOWN, call.called, None)
+    grant = next((one for one in call.result.grants if one.task.id == task_id), None)
+    task = call.result.task
+    # A task that was ended and granted again in one command is shown as it was at the end of all.
+    shown = _shown(grant.task) if grant is not None else _shown(task) if task is not None else {}
+    seen = Seen(shown, grant.lease.fence if grant is not None else None)
+    return Operation(f"{name}: {_told(shown)}", action, seen, call.called, call.returned)
+
+
+def _shown(task: Task) -> Mapping[str, Any]:
+    return {name: getattr(task, name) for name in _VISIBLE}
+
+
+def _told(shown: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {shown[name]}" for name in _VISIBLE if name in shown) or "done"
+
+
+# -- reads -------------------------------------------------------------------------------------------------------------
+
+
+def _looks(history: History) -> Iterator[tuple[str, int, int, Looked]]:
+    """Every read: its project, where it stands, and from where on it can have been made."""
+    last: dict[tuple[str, str], int] = {}
+    senders: dict[int, tuple[str, str]] = {}
+    for at, entry in enumerate(history.entries):
+        if isinstance(entry, Sent):
+            senders[entry.number] = who = (entry.process, entry.caller)
+        elif isinstance(entry, Answered) and entry.number in senders:
+            who = senders[entry.number]
+        elif isinstance(entry, Looked):
+            who = (entry.process, entry.caller)
+            yield entry.project, at, last.get(who, -1), entry
+        else:
+            continue
+        last[who] = at
+
+
+def _pictures(shown: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every task in what a reader was shown: a mapping with an id and a status, however deep."""
+    if isinstance(shown, Mapping):
+        if isinstance(shown.get("id"), str) and "status" in shown:
+            yield shown["id"], {name: shown[name] for name in _VISIBLE if name in shown}
+        for part in shown.values():
+            yield from _pictures(part)
+    elif isinstance(shown, list | tuple):
+        for part in shown:
+            yield from _pictures(part)
