@@ -23,7 +23,7 @@ ARGS ?=
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 ADAPTERS := $(wildcard adapters/*/pyproject.toml)
 
-.PHONY: help setup demo test bench docs lint clean
+.PHONY: help setup demo test bench mutation docs lint clean
 
 help: ## Show this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -45,6 +45,9 @@ test: lint ## Check everything: lint, types, import directions, then the tests (
 
 bench: $(VENV)/.stamp-dev ## Run the benchmarks (ARGS='...')
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+mutation: $(VENV)/.stamp-dev ## Break the core a little, again and again: do tests notice? (ARGS='core/leases --minutes 5')
+	@nice -n 15 $(BIN)/python -m tests.mutation $(ARGS)
 
 docs: $(VENV)/.stamp-dev ## Write the parts of the documentation that come from the code
 	@$(BIN)/python -m docs.lifecycle

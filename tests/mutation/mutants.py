@@ -1,0 +1,106 @@
+"""What mutmut is asked for: mutants of our modules, the tests that reach them, verdicts kept beside them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from mutmut import __main__ as mutmut
+from mutmut.configuration import config
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.state import state
+from mutmut.stats import status_by_exit_code
+from mutmut.utils.file_utils import (
+    copy_also_copy_files,
+    copy_src_dir,
+    setup_source_paths,
+    walk_mutatable_files,
+)
+from mutmut.utils.format_utils import mangled_name_from_mutant_name
+from mutmut.workers.isolation import get_mutant_runner
+
+from tests.mutation.judge import KILLED, TIMEOUT, Judge, Reach
+
+
+@frozen
+class Survivor:
+    """A mutant that no test catches: its name, its function, the lines it takes out and puts in."""
+
+    mutant: str
+    function: str
+    change: str
+    shown: str
+
+
+class Mutants:
+    """The mutants of a copy of the tree, which the working directory has to be."""
+
+    def generate(self) -> None:
+        """Make mutants of what changed, and find out which tests reach them."""
+        set_mutant_under_test("mutant_generation")
+        Path("mutants").mkdir(exist_ok=True)
+        copy_src_dir()
+        copy_also_copy_files()
+        setup_source_paths()
+        mutmut.create_mutants(2)
+        mutmut.collect_or_load_stats(get_mutant_runner(1), apply_config_invalidation=True)
+
+    def judge(self, modules: Sequence[str], *, budget: float, seconds: float) -> None:
+        """Judge the mutants of these modules that are not known to be caught, for so long at most."""
+        tables = [self._table(path) for path in self._paths(modules)]
+        home = {mutant: table for table in tables for mutant in table.exit_code_by_key}
+        todo = [mutant for mutant, table in home.items() if table.exit_code_by_key[mutant] not in {KILLED, TIMEOUT}]
+        folder = Path.cwd()
+
+        def report(mutant: str, verdict: int, took: float) -> None:
+            home[mutant].exit_code_by_key[mutant] = verdict
+            home[mutant].durations_by_key[mutant] = took
+            with chdir(folder):
+                home[mutant].save()
+
+        reach = Reach(dict(state().tests_by_mangled_function_name), dict(state().duration_by_test))
+        wanted = sorted({name.partition("::")[0] for mutant in todo for name in reach.of(mutant)})
+        set_mutant_under_test("")
+        if todo and wanted:
+            plugin = Judge(todo, reach, budget, report, time.monotonic() + seconds)
+            options = ["--rootdir=.", "-q", "--capture=sys", "-o", "timeout=60", *config().pytest_add_cli_args]
+            with chdir("mutants"):
+                pytest.main([*options, *wanted], plugins=[plugin])
+
+    def verdicts(self, modules: Sequence[str]) -> Iterator[tuple[str, Counter[str]]]:
+        """What is known of each module's mutants."""
+        for path in self._paths(modules):
+            codes = self._table(path).exit_code_by_key.values()
+            if codes:
+                yield path, Counter(status_by_exit_code[code] for code in codes)
+
+    def surviving(self, path: str) -> Iterator[Survivor]:
+        """The mutants of a module that no test catches, whether or not one reaches them."""
+        for mutant, code in self._table(path).exit_code_by_key.items():
+            if status_by_exit_code[code] in {"survived", "no tests"}:
+                shown = get_diff_for_mutant(mutant, path=path)
+                lines = [line for line in shown.splitlines()[2:] if line[:1] in {"-", "+"}]
+                change = " ".join(" ".join(line.split()) for line in lines)
+                yield Survivor(mutant, mangled_name_from_mutant_name(mutant), change, shown)
+
+    def _paths(self, modules: Sequence[str]) -> list[str]:
+        """The files below arbeit/ whose paths begin so, in the order asked for."""
+        files = sorted(map(str, walk_mutatable_files()))
+        return [
+            file
+            for module in modules
+            for file in files
+            if file == f"arbeit/{module}.py" or file.startswith(f"arbeit/{module}/")
+        ]
+
+    def _table(self, path: str) -> SourceFileMutationData:
+        table = SourceFileMutationData(path=path)
+        table.load()
+        return table
