@@ -2,9 +2,9 @@
 
 `Transcript(key=key).render(history)` reads like this:
 
-| +0.000s lead             #1 > task.create "Fix the flaky test" priority=high
-| +0.000s                  commit @2 task_created T1 "Fix the flaky test" priority=high by lead
-| +0.000s lead             #1 < ok T1 open ready v1
+|   +0.000s lead             #1 > task.create "Fix the flaky test" priority=high
+|   +0.000s                  commit @2 task_created T1 "Fix the flaky test" priority=high by lead
+|   +0.000s lead             #1 < ok T1 open ready v1
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Transcript:
 
     def _line(self, at: str, process: str, caller: str, said: str) -> str:
         who = f"{process}/{caller}" if process and caller else process or caller
-        return f"{at:>11} {who:<16} {printable(said)}"
+        return f"{at:>13} {who:<16} {printable(said)}"
 
     def _in(self, project: str) -> str:
         if self._project is None:

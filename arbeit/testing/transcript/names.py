@@ -41,10 +41,15 @@ class Names:
     """What things are called in one transcript: the first task seen is T1, the first lease L1.
 
     `key` is the deployment's secret, under which tokens are told apart; without it a token is "some token".
+
+    Attributes:
+        start: the moment that times count from, in microseconds since 1970; the first that is named, unless set.
+        ids: the ids by their short names.
     """
 
     def __init__(self, key: bytes | None = None) -> None:
         self.start: int | None = None
+        self.ids: dict[str, str] = {}
         self._key = key
         self._short: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
@@ -60,7 +65,9 @@ class Names:
             return made
         letter = LETTERS[made[:3]]
         self._counts[letter] += 1
-        return self._short.setdefault(made, f"{letter}{self._counts[letter]}")
+        short = self._short[made] = f"{letter}{self._counts[letter]}"
+        self.ids[short] = made
+        return short
 
     def meet(self, project: str, lease: Lease) -> str:
         """Name a lease, and know its token from now on."""
