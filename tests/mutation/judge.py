@@ -2,7 +2,7 @@
 
 mutmut makes the mutants and finds out which tests reach which function. Its own runner collects thousands of tests
 anew for each mutant, which takes longer than judging it; here one pytest session collects them, and each mutant is
-judged in a fork of that session, by the tests that caught its neighbours first.
+judged in a fork of that session, first by quick tests and those that caught its neighbours.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Judge:
         caught = self.caught.get(_module(mutant), Counter())
         names = self.reach.of(mutant).intersection(items)
         seconds = self.reach.seconds
-        ordered = sorted(names, key=lambda name: (-caught[name], seconds.get(name, 0.0), name))
+        # Quick ones first, and first of all those that have caught much for the time they take.
+        ordered = sorted(names, key=lambda name: (seconds.get(name, 0.0) / (caught[name] + 0.1), name))
         spent = 0.0
         kept: list[str] = []
         for name in ordered:

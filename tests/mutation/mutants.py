@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
+from hypothesis import Phase, settings
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config
 from mutmut.mutation.data import SourceFileMutationData
@@ -45,6 +46,9 @@ class Mutants:
     def generate(self) -> None:
         """Make mutants of what changed, and find out which tests reach them."""
         set_mutant_under_test("mutant_generation")
+        # That a property fails is enough to know: looking for its smallest counterexample takes many times longer.
+        settings.register_profile("judging", phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
+        settings.load_profile("judging")
         Path("mutants").mkdir(exist_ok=True)
         copy_src_dir()
         copy_also_copy_files()
