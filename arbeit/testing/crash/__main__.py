@@ -1,0 +1,56 @@
+"""`python -m arbeit.testing.crash`: kills writers and says what was left; exit code 1 if anything was wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from arbeit.core.errors import ArbeitError
+from arbeit.testing.crash.rig import Options, run
+from arbeit.testing.crash.summary import Summary
+
+_EVERY = 5.0
+"""Seconds between two lines of progress."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with the arguments of a command line: 0 if nothing was wrong, 1 if something was, 2 for wrong arguments."""
+    given = _parser().parse_args(arguments)
+    try:
+        options = Options(kills=given.kills, minutes=given.minutes, url=given.url, seed=given.seed)
+        summary = run(options, None if given.quiet else _Progress())
+    except ArbeitError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write((summary.json() if given.json else summary.text()) + "\n")
+    return 0 if summary.ok else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m arbeit.testing.crash", description="Kill writers; see what is left.")
+    parser.add_argument("--kills", type=int, default=300, help="how many processes to kill (default: 300)")
+    parser.add_argument("--minutes", type=float, help="stop after so many minutes")
+    parser.add_argument("--url", help="the store; by default files in a temporary folder")
+    parser.add_argument("--seed", type=int, default=0, help="what the lives are drawn from (default: 0)")
+    parser.add_argument("--json", action="store_true", help="the summary as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    return parser
+
+
+class _Progress:
+    """A line on stderr every few seconds."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, summary: Summary) -> None:
+        if time.monotonic() - self._told >= _EVERY:
+            self._told = time.monotonic()
+            sys.stderr.write(summary.line() + "\n")
+            sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""Starts writers, has them killed, and sends a new life in after each death."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from random import Random
+from threading import Timer
+
+from attrs import define, field, frozen
+
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.testing.crash.finding import Finder
+from arbeit.testing.crash.ledger import Ledger
+from arbeit.testing.crash.orders import Order
+from arbeit.testing.crash.summary import Summary
+from arbeit.testing.crash.target import RANDOM, Target, target_of
+from arbeit.testing.crash.writers import DIED, live
+from arbeit.testing.history import Happened
+from arbeit.testing.linearizability import Recorder
+from arbeit.testing.linearizability.recording import read
+
+PER_PROJECT = 10
+"""Lives that write to one project, so that looking at it stays quick."""
+PER_ERA = 40
+"""Lives that write to one store, where there may be several."""
+_COMPANY = 5
+"""Every so many lives, a second writer is at work in the same project, and dies a little later."""
+_PATIENCE = 10.0
+"""Seconds until a writer that never comes to its point is killed from outside."""
+
+
+@frozen
+class Options:
+    """What to run.
+
+    Attributes:
+        kills: how many processes to kill at least.
+        minutes: after how many minutes to stop, whatever `kills` says; None: no limit.
+        url: the store; None: files of the rig's own, in a temporary folder that is kept if something goes wrong.
+        seed: what lives are drawn from: how they write, and where they die.
+        prepare: called first of all in each writer; a module's function, as it is pickled.
+        target: the backend; None: the one that the URL names.
+    """
+
+    kills: int = 300
+    minutes: float | None = None
+    url: str | None = None
+    seed: int = 0
+    prepare: Callable[[], None] | None = None
+    target: Target | None = None
+
+
+def run(options: Options, tell: Callable[[Summary], None] | None = None) -> Summary:
+    """Kill as many writers as asked for, or until something is wrong; `tell` hears after each death.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for a URL without known kill points, and on systems without fork servers.
+    """
+    if sys.platform == "win32":
+        hint = "Run it on Linux or macOS."
+        raise ArbeitError(Code.INVALID_INPUT, "the crash rig needs SIGKILL and a fork server", suggestions=(hint,))
+    summary = Summary(options.seed)
+    with tempfile.TemporaryDirectory(prefix="arbeit-crash-") as folder:
+        target = options.target or target_of(options.url, Path(folder))
+        _Rig(options, target, Path(folder), summary, tell or _silent).run()
+    if not summary.ok:
+        url = f" --url {options.url}" if options.url is not None else ""
+        summary.again = f"python -m arbeit.testing.crash --seed {options.seed} --kills {summary.kills}{url}"
+    return summary
+
+
+def _silent(_summary: Summary) -> None:
+    """Nobody listens."""
+
+
+@define(eq=False)
+class _Life:
+    """One or two writers at work, and how they are to die."""
+
+    number: int
+    ledger: Ledger
+    orders: list[Order]
+    processes: list[ForkServerProcess]
+    timers: list[Timer]
+
+
+@define(eq=False)
+class _Rig:
+    options: Options
+    target: Target
+    folder: Path
+    summary: Summary
+    tell: Callable[[Summary], None]
+    ledgers: dict[int, Ledger] = field(factory=dict)
+    finders: dict[int, Finder] = field(factory=dict)
+    began: float = field(factory=time.monotonic)
+
+    def run(self) -> None:
+        """One life after the other; where there are two stores, one is looked at while the other is written to."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", "arbeit.testing.crash.writers"])
+        previous: _Life | None = None
+        for number in self._numbers():
+            life = self._begin(context, number)
+            try:
+                if previous is not None:
+                    self._look(previous)
+            finally:
+                self._end(life)
+            previous = life
+            if not self.target.parallel:
+                self._look(life)
+                previous = None
+        if previous is not None:
+            self._look(previous)
+        for project in list(self.ledgers):
+            self._conclude(project)
+        self.summary.seconds = time.monotonic() - self.began
+
+    def _numbers(self) -> Iterator[int]:
+        number = 0
+        while self.summary.ok and self.summary.kills < self.options.kills:
+            self.summary.seconds = time.monotonic() - self.began
+            if self.options.minutes is not None and self.summary.seconds > self.options.minutes * 60:
+                return
+            yield number
+            number += 1
+
+    # -- lives ---------------------------------------------------------------------------------------------------------
+
+    def _begin(self, context: ForkServerContext, number: int) -> _Life:
+        random = Random(f"{self.options.seed}/{number}")
+        ledger = self._ledger(number)
+        point = self._point(number)
+        orders = [self._order(number, "a", ledger, point, random)]
+        if number % _COMPANY == _COMPANY - 1:
+            orders.append(self._order(number, "b", ledger, RANDOM, random))
+        processes = [context.Process(target=live, args=(order,), daemon=True) for order in orders]
+        timers = []
+        for process, order in zip(processes, orders, strict=True):
+            process.start()
+            alone = random.choice((0.01, 0.03, 0.1, 0.2, 0.4)) * random.random() + 0.01
+            timers.append(Timer(alone if order.point == RANDOM else _PATIENCE, process.kill))
+            timers[-1].start()
+        return _Life(number, ledger, orders, processes, timers)
+
+    def _ledger(self, number: int) -> Ledger:
+        """The project of a life. Two stores take turns, so that neighbouring lives never share one."""
+        lanes = 2 if self.target.parallel else 1
+        lane, turn = number % lanes, number // lanes
+        project = turn // PER_PROJECT * lanes + lane
+        era = turn // PER_ERA * lanes + lane
+        if project not in self.ledgers:
+            done = project - lanes
+            if done in self.ledgers:
+                self._conclude(done)
+            self.ledgers[project] = ledger = Ledger(f"s{self.options.seed}-p{project}", self.target.url(era))
+            journal = self.folder / f"finder-{project}.journal"
+            ledger.journals.append(journal)
+            recorder = Recorder(journal, "finder", 100_000_000 + project)
+            finder = Finder(ledger, self.summary, recorder, [])
+            self.finders[project] = finder
+        return self.ledgers[project]
+
+    def _point(self, number: int) -> str:
+        """Each point once before any comes again, in an order that the seed gives."""
+        points = [RANDOM, *self.target.points]
+        turn, at = divmod(number, len(points))
+        Random(f"{self.options.seed}/points/{turn}").shuffle(points)
+        return points[at]
+
+    def _order(self, number: int, part: str, ledger: Ledger, point: str, random: Random) -> Order:
+        process = f"{number}{part}"
+        return Order(
+            process,
+            2 * number + (part == "b"),
+            number,
+            ledger.url,
+            ledger.project,
+            random.choice((None, None, 2, 6)),
+            point,
+            random.randint(1, self.target.points.get(point, 1)),
+            random.getrandbits(32),
+            self.folder / f"{process}.journal",
+            self.target,
+            self.options.prepare,
+        )
+
+    def _end(self, life: _Life) -> None:
+        """Wait for the deaths."""
+        for process, order, timer in zip(life.processes, life.orders, life.timers, strict=True):
+            process.join()
+            timer.cancel()
+            timer.join()
+            if process.exitcode != -signal.SIGKILL:
+                self.summary.broken.append(f"writer {order.process} ended by itself, with {process.exitcode}")
+            process.close()
+            self._count(order)
+
+    def _count(self, order: Order) -> None:
+        entries = read(order.journal)[-1:]
+        itself = any(isinstance(entry, Happened) and entry.what == DIED for _, entry in entries)
+        self.summary.kills += 1
+        if itself or order.point == RANDOM:
+            self.summary.points[order.point] += 1
+        else:
+            self.summary.missed[order.point] += 1
+
+    # -- what is left --------------------------------------------------------------------------------------------------
+
+    def _look(self, life: _Life) -> None:
+        ledger = life.ledger
+        finder = next(one for one in self.finders.values() if one.ledger is ledger)
+        for order in life.orders:
+            ledger.hear(order.process, order.journal)
+        finder.problems += [("broken", problem) for problem in self.target.remains(ledger.url)]
+        finder.look(life.number, [order.process for order in life.orders])
+        if life.number % PER_PROJECT == 0:
+            self._inspect(finder)
+        self._settle(finder, f"life {life.number}")
+        self.summary.seconds = time.monotonic() - self.began
+        self.tell(self.summary)
+
+    def _inspect(self, finder: Finder) -> None:
+        self.summary.inspected += 1
+        found = self.target.inspect(finder.ledger.url, finder.ledger.unmentionable())
+        finder.problems += [("broken", problem) for problem in found]
+
+    def _conclude(self, project: int) -> None:
+        finder = self.finders.pop(project)
+        ledger = self.ledgers.pop(project)
+        self._inspect(finder)
+        finder.conclude()
+        finder.recorder.close()
+        self._settle(finder, f"project {ledger.project}")
+
+    def _settle(self, finder: Finder, where: str) -> None:
+        sorts = {"lost": self.summary.lost, "torn": self.summary.torn, "broken": self.summary.broken}
+        for sort, problem in finder.problems:
+            sorts[sort].append(f"{where}: {problem}")
+        finder.problems.clear()
