@@ -109,6 +109,9 @@ class Engine(Waiting):
     async def _in_thread(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - the function's own
         if self._inline:
             return function(*args)
+        return await self._off_loop(function, limiter, *args)
+
+    async def _off_loop(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - as above
         return await to_thread.run_sync(function, *args, limiter=limiter)
 
     # -- commands --------------------------------------------------------------------------------------
@@ -312,7 +315,7 @@ class Engine(Waiting):
     async def _notify(self, events: Sequence[Recorded]) -> None:
         """Tell plug-ins, each batch after the one before it; a commit under way when the hub closes is told of, too."""
         with CancelScope(shield=True):
-            await to_thread.run_sync(self.kernel.notify, events, limiter=self._notifiers)
+            await self._off_loop(self.kernel.notify, self._notifiers, events)
 
     def _deliver(self, project: str, pendings: Sequence[Pending], batch: Batch, changes: Changes) -> None:
         notices = self.kernel.committed_now(batch)
@@ -383,7 +386,7 @@ class Engine(Waiting):
         """Run what may block, beside the store's own reads."""
         if self._closing:
             raise closed()
-        return await to_thread.run_sync(function, *args, limiter=self._movers)
+        return await self._off_loop(function, self._movers, *args)
 
 
 def _said(project: str, command: c.Command) -> dict[str, str | None]:

@@ -1,0 +1,123 @@
+"""The real engine, with its thread replaced by a link in virtual time, and an observer at its doors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from anyio import CancelScope, CapacityLimiter
+from attrs import evolve
+
+from arbeit.compose import Wiring
+from arbeit.core import commands as c
+from arbeit.core.errors import ArbeitError
+from arbeit.core.model import Event, Reply
+from arbeit.core.policy import Scope
+from arbeit.engine import Engine
+from arbeit.testing.history import Answered, Followed, History, Looked, Sent
+from arbeit.testing.simulation.link import Link
+from arbeit.testing.simulation.stores import Elapsed
+
+T = TypeVar("T")
+CALLER: ContextVar[str] = ContextVar("caller", default="engine")
+"""Which agent the present task belongs to."""
+
+
+class Book:
+    """Numbers what is sent and who follows, and records what they hear."""
+
+    def __init__(self, history: History, elapsed: Elapsed) -> None:
+        self.history = history
+        self.elapsed = elapsed
+        self.sent = 0
+        self.followers = 0
+
+    def send(self, process: str, project: str, command: c.Command) -> tuple[int, c.Command]:
+        """Record a command under a number, which is its correlation id too where it has none."""
+        self.sent += 1
+        if command.correlation_id is None:
+            command = evolve(command, correlation_id=f"c{self.sent}")
+        self.history.add(Sent(self.elapsed(), self.sent, process, CALLER.get(), project, command))
+        return self.sent, command
+
+    def answer(self, number: int, result: Reply | ArbeitError) -> None:
+        """Record what a caller hears."""
+        self.history.add(Answered(self.elapsed(), number, result))
+
+    def look(self, process: str, project: str, what: str, shown: object) -> None:
+        """Record what a reader is shown."""
+        self.history.add(Looked(self.elapsed(), process, CALLER.get(), project, what, shown))
+
+
+class SimEngine(Engine):
+    """The engine of one life of one simulated process."""
+
+    def __init__(self, wiring: Wiring, link: Link, book: Book, process: str) -> None:
+        super().__init__(wiring)
+        self._link = link
+        self._book = book
+        self._process = process
+        self._near: tuple[Callable[..., object], ...] = (self._store.close, self.kernel.notify)
+        """What does not go through the link."""
+        self.dead = False
+        """Whether the process was killed: nobody hears what is left of it."""
+
+    async def _off_loop(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - the function's own
+        # A thread cannot be cancelled, and neither can this.
+        async with limiter:
+            with CancelScope(shield=True):
+                return await self._carried(function, *args)
+        raise AssertionError  # pragma: no cover - a limiter swallows nothing
+
+    async def _carried(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        if function == self._store.transact:
+            return await self._link.commit(function, *args)
+        if function == self._store.pulse:
+            return await self._link.pulse(function)  # type: ignore[return-value]  # T is int here
+        if function in self._near:
+            return function(*args)
+        return await self._link.read(function, *args)
+
+    async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        return function(*args)
+
+    async def execute(self, project: str, command: c.Command) -> Reply:
+        """Run a command under the observer's eyes."""
+        number, command = self._book.send(self._process, project, command)
+        try:
+            reply = await super().execute(project, command)
+        except ArbeitError as error:
+            self._answer(number, error)
+            raise
+        self._answer(number, reply)
+        return reply
+
+    async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
+        """Run commands under the observer's eyes."""
+        numbered = [self._book.send(self._process, project, command) for command in commands]
+        results = await super().execute_many(project, [command for _, command in numbered])
+        for (number, _), result in zip(numbered, results, strict=True):
+            self._answer(number, result)
+        return results
+
+    def _answer(self, number: int, result: Reply | ArbeitError) -> None:
+        if not self.dead:
+            self._book.answer(number, result)
+
+    async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Event, None]:
+        """Follow a log under the observer's eyes."""
+        self._book.followers += 1
+        follower = f"{CALLER.get()}/{self._book.followers}"
+        async with aclosing(super().watch(project, after, actor)) as events:
+            async for event in events:
+                if not self.dead:
+                    self._book.history.add(Followed(self._book.elapsed(), follower, project, after, event))
+                yield event
+
+    async def _within(self, project: str, actor: str, ask: Callable[[Scope], T]) -> T:
+        shown = await super()._within(project, actor, ask)
+        if not self.dead:
+            self._book.look(self._process, project, "read", shown)
+        return shown
