@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
-from hypothesis import Phase, settings
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config
 from mutmut.mutation.data import SourceFileMutationData
@@ -46,9 +46,7 @@ class Mutants:
     def generate(self) -> None:
         """Make mutants of what changed, and find out which tests reach them."""
         set_mutant_under_test("mutant_generation")
-        # That a property fails is enough to know: looking for its smallest counterexample takes many times longer.
-        settings.register_profile("judging", phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
-        settings.load_profile("judging")
+        os.environ["PYTEST_PLUGINS"] = "tests.mutation.unshrunk"
         Path("mutants").mkdir(exist_ok=True)
         copy_src_dir()
         copy_also_copy_files()
