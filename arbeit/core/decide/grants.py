@@ -279,7 +279,8 @@ def _refuse_not_ready(view: View, env: Env, command: c.StartTask, task: Task) ->
     elif task.open_children and task.status != "in_review":
         why, hint = f"has {task.open_children} unfinished children", "Finish its children first."
     elif not resumed and task.claim_status == "delayed" and task.ready_at > view.now:
-        seconds = max(0, task.ready_at - view.now) // 1_000_000
+        # Rounded up: who waits for as long as it says finds the task ready.
+        seconds = -(-(task.ready_at - view.now) // 1_000_000)
         why, hint = f"is delayed for another {seconds} s", "Try again then, or claim another task."
     elif not pickable(queue):
         why = f"is in queue {queue.name}, which is " + ("paused" if queue.paused else "at max_in_progress")
