@@ -10,7 +10,7 @@ import attrs
 from arbeit import sync
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
-from arbeit.core.model import Changes, Reply
+from arbeit.core.model import Changes, Reply, Task
 from arbeit.core.policy import EVERYTHING
 from arbeit.ports import Job, LocalStore
 from arbeit.queries import Query
@@ -178,6 +178,90 @@ def shared(seed: int = 0, picks: int = 150) -> History:
             one.do(*(c.CreateTask(title=f"{name}{n}", queue=name) for n in range(picks)))
         for _ in range(picks):
             one.claim(ttl=seconds(3600))
+        return one.history
+
+
+def start(world: World, task: Task, agent: str, **fields: object) -> Held:
+    """Claim a task by name."""
+    return world.team.held(
+        world.reply(make(c.StartTask, actor=agent, agent=agent, task_id=task.id, **fields)).grants[0]
+    )
+
+
+def create(world: World, title: str, **fields: object) -> Task:
+    task = world.reply(make(c.CreateTask, title=title, **fields)).task
+    assert task is not None
+    return task
+
+
+def complete(world: World, held: Held) -> Reply:
+    return world.reply(make(c.CompleteTask, **held.proof(), evidence=("seen",)))
+
+
+def _work(world: World) -> None:
+    """Blockers, children, a holder's writes, a handoff and a review."""
+    first = create(world, "first")
+    second = create(world, "second", blocked_by=(first.id,))
+    parent = create(world, "parent")
+    child = create(world, "child", parent_id=parent.id)
+    held = start(world, first, "ada")
+    world.tick(1)
+    world.do(make(c.RenewLease, **held.proof()), make(c.AddContext, **held.proof(), content="learned"))
+    complete(world, held)
+    world.do(c.AddRelationship(from_task_id=second.id, to_task_id=parent.id, type="blocks"))
+    for task in (second, child, parent):
+        complete(world, start(world, task, "ada"))
+    passed = start(world, create(world, "passed on"), "ada")
+    world.do(make(c.HandoffTask, **passed.proof(), to_agent="bob", note="yours"))
+    world.do(make(c.AddContext, **passed.proof(), content="too late"))
+    taken = world.claim("bob")
+    world.do(make(c.AddContext, **taken.proof(), content="mine now"))
+    complete(world, taken)
+    reviewed = create(world, "reviewed", review=True)
+    complete(world, start(world, reviewed, "ada"))
+    world.reply(make(c.ApproveTask, **start(world, reviewed, "bob").proof()))
+
+
+def _trouble(world: World) -> None:
+    """Attempts used up, a silent holder, a zombie, keys used again, force, and a deleted task."""
+    failing = start(world, create(world, "failing", max_attempts=1), "ada")
+    world.do(make(c.FailTask, **failing.proof(), error="no"))
+    silent = start(world, create(world, "silent"), "ada", ttl=seconds(5))
+    world.tick(10)
+    world.do(c.Sweep())
+    world.do(make(c.RenewLease, **silent.proof()))
+    for title in ("keyed", "keyed", "another"):
+        world.do(c.CreateTask(title=title, idempotency_key="k1"))
+    forced = start(world, create(world, "forced"), "ada")
+    world.do(c.CancelTask(actor="boss", task_id=forced.task.id, force=True))
+    world.do(c.DeleteTask(task_id=create(world, "deleted").id))
+
+
+@cache
+def story() -> History:
+    """One of everything, in the order in which it is told here."""
+    with world(retry="at_once") as one:
+        one.phase("faults")
+        neighbours(one)
+        one.do(
+            c.RegisterAgent(agent_id="boss", persona="supervisor"),
+            c.RegisterAgent(agent_id="ada", capabilities=("python",)),
+            c.RegisterAgent(agent_id="bob", capabilities=("python", "review")),
+        )
+        _work(one)
+        _trouble(one)
+        one.look()
+        finish_others(one)
+        one.phase("calm")
+        start(one, create(one, "slow"), "ada", ttl=seconds(5))
+        for _ in range(24):
+            one.tick(0.9)
+            one.do(c.Sweep())
+        for task in list(one.store.rows(PROJECT)["task"].values()):
+            if not task.finished:
+                one.do(c.CancelTask(actor="boss", task_id=task.id))
+        one.look()
+        one.phase("end")
         return one.history
 
 

@@ -97,18 +97,19 @@ class Checker:
         if hook is None:
             return ()
         hook(entry)
-        return self._said()
+        return self.heard()
 
     def end(self) -> Iterable[str]:
         """Say what can only be said once the run is over."""
         self.ended()
-        return self._said()
+        return self.heard()
 
     def say(self, problem: str) -> None:
         """Complain, in one sentence with ids, positions and times."""
         self._problems.append(problem)
 
-    def _said(self) -> list[str]:
+    def heard(self) -> list[str]:
+        """The complaints since this was last asked."""
         problems, self._problems = self._problems, []
         return problems
 
@@ -273,7 +274,8 @@ class Watch:
         return self.violations
 
     def _trip(self, checker: Checker, error: Exception) -> None:
-        self._note(checker, [f"this cannot follow from what came before ({type(error).__name__}: {error})"])
+        tripped = f"this cannot follow from what came before ({type(error).__name__}: {error})"
+        self._note(checker, [*checker.heard(), tripped])
         self._left.pop(checker, None)
 
     def _note(self, checker: Checker, problems: Iterable[str]) -> None:

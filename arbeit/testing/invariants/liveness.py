@@ -30,7 +30,7 @@ class ReclaimPromise(Bookkeeper):
         if self.phase in {"calm", "end"}:
             # Whichever clock is behind gives the benefit of the doubt: a jump may have left the store's ahead.
             self._look(min(entry.at, entry.now) if isinstance(entry, Committed) else entry.at)
-        return [*self._said(), *super().see(entry)]
+        return [*self.heard(), *super().see(entry)]
 
     def _look(self, now: int) -> None:
         while self._deadlines and max(self._deadlines[0][0], self._calm_at) + self.terms.grace < now:

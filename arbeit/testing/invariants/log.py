@@ -118,11 +118,14 @@ class HashChain(Checker):
     def __init__(self, terms: Terms | None = None) -> None:
         super().__init__(terms)
         self._hashes: dict[str, str] = {}
+        self._linked: dict[str, list[Event]] = {}
+        """By project: the events that were found to be linked, which need not be hashed again."""
 
     def committed(self, entry: Committed) -> None:
         """Go on from the last hash."""
         last = self._link(entry.changes.events, self._hashes.get(entry.project, NOTHING), {})
         self._hashes[entry.project] = last
+        self._linked.setdefault(entry.project, []).extend(entry.changes.events)
         if entry.changes.head.hash != last:
             self.say(f"the head of {entry.project} says another hash than event {entry.changes.head.position}")
 
@@ -130,7 +133,13 @@ class HashChain(Checker):
         """Link the whole log anew, as it lies there."""
         said = (readable(event) for event in entry.events if event.type == RecordErased.tag)
         erased = {position: left for fact in said if isinstance(fact, RecordErased) for position, left in fact.events}
-        last = self._link(entry.events, NOTHING, erased)
+        linked = self._linked.get(entry.project, ())
+        pairs = zip(entry.events, linked, strict=False)
+        same = next(
+            (at for at, (event, known) in enumerate(pairs) if event != known), min(len(entry.events), len(linked))
+        )
+        self.judged += same
+        last = self._link(entry.events[same:], linked[same - 1].hash if same else NOTHING, erased)
         if last != self._hashes.get(entry.project, NOTHING):
             self.say(f"the stored log of {entry.project} ends with another hash than was committed")
 
