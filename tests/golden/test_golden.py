@@ -39,9 +39,8 @@ def test_a_history_comes_to_the_same_again(
     if request.config.getoption("--rewrite-golden", default=False):
         path.write_text(found, "utf-8")
         golden = found
-    assert found == golden, (
-        f"\n{difference(golden, found, path.name)}\nIf this is meant: pytest tests/golden --rewrite-golden"
-    )
+    changed = difference(golden, found, path.name)
+    assert not changed, f"\n{changed}\n\nIf this is meant: pytest tests/golden --rewrite-golden"
     assert sound
 
 

@@ -22,6 +22,8 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, UNTESTED, TIMEOUT = 1, 0, 33, 36
 """Verdicts, as mutmut writes them."""
+UNPROVEN = 0.005
+"""Mutants that a test is taken to have caught before it has caught any."""
 MEMORY = 4 << 30
 """Bytes that a judging process may have."""
 
@@ -93,8 +95,8 @@ class Judge:
         caught = self.caught.get(_module(mutant), Counter())
         names = self.reach.of(mutant).intersection(items)
         seconds = self.reach.seconds
-        # Quick ones first, and first of all those that have caught much for the time they take.
-        ordered = sorted(names, key=lambda name: (seconds.get(name, 0.0) / (caught[name] + 0.1), name))
+        # By the time that a catch is expected to take; a thousand quick tests that never caught anything add up.
+        ordered = sorted(names, key=lambda name: (seconds.get(name, 0.0) / (caught[name] + UNPROVEN), name))
         spent = 0.0
         kept: list[str] = []
         for name in ordered:

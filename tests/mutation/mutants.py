@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir
 from pathlib import Path
 
@@ -27,7 +29,16 @@ from mutmut.utils.file_utils import (
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 from mutmut.workers.isolation import get_mutant_runner
 
-from tests.mutation.judge import KILLED, TIMEOUT, Judge, Reach
+from tests.mutation.judge import KILLED, SURVIVED, TIMEOUT, Judge, Reach
+
+FRESH = ("tests/policies", "tests/core/test_limits.py", "tests/core/test_commands.py", "tests/core/test_readiness.py")
+"""The tests that judge what runs while modules are imported: it makes checks of fields, and policies by name."""
+
+_IMPORTED = """
+import arbeit.core.batch, arbeit.policies
+from mutmut.state import state
+print(*state()._stats)
+"""
 
 
 @frozen
@@ -59,7 +70,7 @@ class Mutants:
         tables = [self._table(path) for path in self._paths(modules)]
         home = {mutant: table for table in tables for mutant in table.exit_code_by_key}
         todo = [mutant for mutant, table in home.items() if table.exit_code_by_key[mutant] not in {KILLED, TIMEOUT}]
-        folder = Path.cwd()
+        until, folder = time.monotonic() + seconds, Path.cwd()
 
         def report(mutant: str, verdict: int, took: float) -> None:
             home[mutant].exit_code_by_key[mutant] = verdict
@@ -67,14 +78,12 @@ class Mutants:
             with chdir(folder):
                 home[mutant].save()
 
-        reach = Reach(dict(state().tests_by_mangled_function_name), dict(state().duration_by_test))
-        wanted = sorted({name.partition("::")[0] for mutant in todo for name in reach.of(mutant)})
-        set_mutant_under_test("")
-        if todo and wanted:
-            plugin = Judge(todo, reach, budget, report, time.monotonic() + seconds)
-            options = ["--rootdir=.", "-q", "--capture=sys", "-o", "timeout=60", *config().pytest_add_cli_args]
-            with chdir("mutants"):
-                pytest.main([*options, *wanted], plugins=[plugin])
+        early = run_by_imports()
+        inner = [mutant for mutant in todo if mangled_name_from_mutant_name(mutant) not in early]
+        _judge_in_forks(inner, budget, report, until)
+        for mutant in todo:
+            if mangled_name_from_mutant_name(mutant) in early and time.monotonic() < until:
+                judge_afresh(mutant, report)
 
     def verdicts(self, modules: Sequence[str]) -> Iterator[tuple[str, Counter[str]]]:
         """What is known of each module's mutants."""
@@ -106,3 +115,31 @@ class Mutants:
         table = SourceFileMutationData(path=path)
         table.load()
         return table
+
+
+def run_by_imports() -> set[str]:
+    """The functions that run while modules are imported: a fork of one that has imported them comes too late."""
+    return set(_afresh("-c", _IMPORTED, mutant="stats").stdout.split())
+
+
+def judge_afresh(mutant: str, report: Callable[[str, int, float], None]) -> None:
+    """Judge a mutant in an interpreter of its own, by the tests of what is made at import."""
+    began = time.monotonic()
+    found = _afresh("-m", "pytest", "-x", "-q", *config().pytest_add_cli_args, *FRESH, mutant=mutant)
+    report(mutant, SURVIVED if found.returncode == 0 else KILLED, time.monotonic() - began)
+
+
+def _afresh(*words: str, mutant: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "MUTANT_UNDER_TEST": mutant, "PYTHONPATH": "."}
+    return subprocess.run([sys.executable, *words], cwd="mutants", env=env, capture_output=True, text=True, check=False)
+
+
+def _judge_in_forks(todo: list[str], budget: float, report: Callable[[str, int, float], None], until: float) -> None:
+    reach = Reach(dict(state().tests_by_mangled_function_name), dict(state().duration_by_test))
+    wanted = sorted({name.partition("::")[0] for mutant in todo for name in reach.of(mutant)})
+    set_mutant_under_test("")
+    if wanted:
+        plugin = Judge(todo, reach, budget, report, until)
+        options = ["--rootdir=.", "-q", "--capture=sys", "-o", "timeout=60", *config().pytest_add_cli_args]
+        with chdir("mutants"):
+            pytest.main([*options, *wanted], plugins=[plugin])

@@ -73,6 +73,13 @@ def test_backoff_follows_its_parameters(base: int, factor: int, cap: int, attemp
     assert 0 <= delay <= min(cap, base * factor ** (attempt - 1))
 
 
+@pytest.mark.parametrize(("attempt", "exponent"), [(1, 0), (2, 1), (64, 63), (65, 64), (66, 64), (999, 64)])
+def test_the_exponent_grows_no_further_than_64(attempt: int, exponent: int) -> None:
+    retry, tried = ExponentialBackoff(base=1, factor=2, cap=2**100), task(max_attempts=1000, attempt=attempt)
+    assert retry.backoff(tried, 2**exponent) == 2**exponent
+    assert retry.backoff(tried, 2**exponent + 1) == 0
+
+
 def test_a_factor_of_one_waits_alike_each_time() -> None:
     retry = ExponentialBackoff(base=5, factor=1, cap=100)
     assert {retry.backoff(task(max_attempts=9, attempt=attempt), 5) for attempt in range(1, 9)} == {5}
@@ -117,6 +124,12 @@ def test_lease_jitter_follows_its_parameters(seconds: int, spread: int, entropy:
 @given(st.integers(1, 24 * 3600 * SECOND), ENTROPY)
 def test_a_length_that_was_asked_for_is_given_exactly(requested: int, entropy: int) -> None:
     assert Jittered().ttl(task(), requested, entropy) == requested
+
+
+def test_jitter_of_an_odd_length_is_whole_microseconds() -> None:
+    lengths = {Jittered(ttl_default=19, spread=10).ttl(task(), None, entropy) for entropy in range(9)}
+    assert lengths == {18, 19, 20}
+    assert {type(length) for length in lengths} == {int}
 
 
 # --- ranking ------------------------------------------------------------------------------------------------
