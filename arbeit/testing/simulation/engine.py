@@ -18,7 +18,7 @@ from arbeit.core.policy import Scope
 from arbeit.engine import Engine
 from arbeit.testing.history import Answered, Followed, History, Looked, Sent
 from arbeit.testing.simulation.link import Link
-from arbeit.testing.simulation.stores import Elapsed
+from arbeit.testing.simulation.stores import Now, unavailable
 
 T = TypeVar("T")
 CALLER: ContextVar[str] = ContextVar("caller", default="engine")
@@ -28,9 +28,9 @@ CALLER: ContextVar[str] = ContextVar("caller", default="engine")
 class Book:
     """Numbers what is sent and who follows, and records what they hear."""
 
-    def __init__(self, history: History, elapsed: Elapsed) -> None:
+    def __init__(self, history: History, now: Now) -> None:
         self.history = history
-        self.elapsed = elapsed
+        self.now = now
         self.sent = 0
         self.followers = 0
 
@@ -39,16 +39,16 @@ class Book:
         self.sent += 1
         if command.correlation_id is None:
             command = evolve(command, correlation_id=f"c{self.sent}")
-        self.history.add(Sent(self.elapsed(), self.sent, process, CALLER.get(), project, command))
+        self.history.add(Sent(self.now(), self.sent, process, CALLER.get(), project, command))
         return self.sent, command
 
     def answer(self, number: int, result: Reply | ArbeitError) -> None:
         """Record what a caller hears."""
-        self.history.add(Answered(self.elapsed(), number, result))
+        self.history.add(Answered(self.now(), number, result))
 
     def look(self, process: str, project: str, what: str, shown: object) -> None:
         """Record what a reader is shown."""
-        self.history.add(Looked(self.elapsed(), process, CALLER.get(), project, what, shown))
+        self.history.add(Looked(self.now(), process, CALLER.get(), project, what, shown))
 
 
 class SimEngine(Engine):
@@ -66,25 +66,23 @@ class SimEngine(Engine):
 
     async def _off_loop(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - the function's own
         # A thread cannot be cancelled, and neither can this.
-        async with limiter:
-            with CancelScope(shield=True):
-                return await self._carried(function, *args)
-        raise AssertionError  # pragma: no cover - a limiter swallows nothing
-
-    async def _carried(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
-        if function == self._store.transact:
-            return await self._link.commit(function, *args)
         if function == self._store.pulse:
-            return await self._link.pulse(function)  # type: ignore[return-value]  # T is int here
+            return self._link.pulse(function)  # type: ignore[return-value]  # T is int here
         if function in self._near:
             return function(*args)
-        return await self._link.read(function, *args)
+        carry = self._link.commit if function == self._store.transact else self._link.read
+        with CancelScope(shield=True):
+            async with limiter:
+                return await carry(function, *args)
+        raise AssertionError  # pragma: no cover - neither swallows anything
 
     async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
         return function(*args)
 
     async def execute(self, project: str, command: c.Command) -> Reply:
         """Run a command under the observer's eyes."""
+        if self.dead:
+            raise unavailable("this process is dead")
         number, command = self._book.send(self._process, project, command)
         try:
             reply = await super().execute(project, command)
@@ -96,6 +94,8 @@ class SimEngine(Engine):
 
     async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         """Run commands under the observer's eyes."""
+        if self.dead:
+            raise unavailable("this process is dead")
         numbered = [self._book.send(self._process, project, command) for command in commands]
         results = await super().execute_many(project, [command for _, command in numbered])
         for (number, _), result in zip(numbered, results, strict=True):
@@ -113,7 +113,7 @@ class SimEngine(Engine):
         async with aclosing(super().watch(project, after, actor)) as events:
             async for event in events:
                 if not self.dead:
-                    self._book.history.add(Followed(self._book.elapsed(), follower, project, after, event))
+                    self._book.history.add(Followed(self._book.now(), follower, project, after, event))
                 yield event
 
     async def _within(self, project: str, actor: str, ask: Callable[[Scope], T]) -> T:

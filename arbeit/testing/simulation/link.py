@@ -11,7 +11,7 @@ import anyio
 from arbeit.ports import OutcomeUnknown
 from arbeit.testing.history import Happened, History
 from arbeit.testing.simulation.config import Fault
-from arbeit.testing.simulation.stores import Elapsed, unavailable
+from arbeit.testing.simulation.stores import Now, unavailable
 
 T = TypeVar("T")
 
@@ -33,13 +33,13 @@ class Link:
     """Carries the calls of one process to its store and back, in virtual time."""
 
     def __init__(
-        self, random: Random, chances: dict[Fault, float], history: History, process: str, elapsed: Elapsed
+        self, random: Random, chances: dict[Fault, float], history: History, process: str, now: Now
     ) -> None:
         self._random = random
         self._chances = chances
         self._history = history
         self._process = process
-        self._elapsed = elapsed
+        self._now = now
         self._pulse = 0
         self.cut = ""
         """Why the store cannot be reached; empty where it can."""
@@ -72,9 +72,8 @@ class Link:
         await self._travel()
         return result
 
-    async def pulse(self, ask: Callable[[], int]) -> int:
+    def pulse(self, ask: Callable[[], int]) -> int:
         """Feel for what others committed: a hint, which may be lost or false."""
-        await self._travel()
         self._reach()
         fault = self._strike("lose_hint", "false_hint", quietly=True)
         if fault == "lose_hint":
@@ -100,5 +99,5 @@ class Link:
             if self._random.random() < CHANCES[fault] * self._chances.get(fault, 0) and not self.calm:
                 struck = struck or fault
         if struck is not None and not quietly:
-            self._history.add(Happened(self._elapsed(), "fault", struck, self._process))
+            self._history.add(Happened(self._now(), "fault", struck, self._process))
         return struck

@@ -36,19 +36,17 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     # -- for the world ---------------------------------------------------------------------------------
 
-    def busy(self) -> bool:
-        """Whether something can run now."""
-        self._release_timers()
-        return bool(self._ready)
-
-    def next_timer(self) -> int | None:
-        """When the next timer is due, in microseconds since the world began; None without one."""
+    def next(self) -> int | None:
+        """When something can run, in microseconds since the world began: 0 for now, None for never."""
+        if self._ready:
+            return 0
         while self._timers and self._timers[0][2].cancelled():
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
     def turn(self) -> None:
         """Run what is ready now, and not what that makes ready."""
+        self._release_timers()
         asyncio._set_running_loop(self)  # noqa: SLF001 - made for those who write event loops
         try:
             for _ in range(len(self._ready)):

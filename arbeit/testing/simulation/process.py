@@ -11,7 +11,6 @@ from anyio import CancelScope
 from arbeit.blobs import MemoryBlobs
 from arbeit.compose import Wiring
 from arbeit.core.model import SECOND
-from arbeit.testing.history import Happened
 from arbeit.testing.simulation.clocks import SimClock
 from arbeit.testing.simulation.config import Member
 from arbeit.testing.simulation.engine import CALLER, SimEngine
@@ -50,8 +49,8 @@ class Process:
         """Begin a life: a fresh loop, engine and agents."""
         world = self.world
         self.loop = SimLoop(self._time)  # type: ignore[abstract]  # the rest of a loop is of no use here
-        self._scope: CancelScope | None = None
-        self.link = Link(world.random(f"link/{self.name}"), world.chances, world.history, self.name, self._time)
+        self._scopes: list[CancelScope] = []
+        self.link = Link(world.random(f"link/{self.name}"), world.chances, world.history, self.name, lambda: world.now)
         self.link.calm = world.calm
         self.link.cut = world.outage
         # Opening is the operating system's business; its failures are the backends' tests'.
@@ -66,14 +65,16 @@ class Process:
 
     async def _live(self) -> None:
         async with self.engine, anyio.create_task_group() as group:
-            self._scope = group.cancel_scope
             for member in self.members:
                 group.start_soon(self._house, member)
 
     async def _house(self, member: Member) -> None:
         CALLER.set(member.name)
         agent = self.world.agent(member, self.engine, self.world.random(f"{member.name}/{self.life}"))
-        await agent.live()
+        # A scope each, cancelled in order: those of a group are in a set, which has none.
+        with CancelScope() as scope:
+            self._scopes.append(scope)
+            await agent.live()
 
     def kill(self) -> None:
         """End this life as SIGKILL does: nothing of it is heard any more, and nothing reaches the store."""
@@ -85,17 +86,15 @@ class Process:
 
     def _bury(self) -> None:
         """Let what is left of a dead process come to its end, unheard, in a time of its own."""
-        if self._scope is not None:
-            self.loop.call_soon(self._scope.cancel)
-        else:
+        if not self._scopes:
             self.task.cancel()
+        self.stop()
         for _ in range(_LAST_TURNS):
             if self.task.done():
                 break
-            if self.loop.busy():
-                self.turn()
-            else:
-                self._buried = max(0, (self.loop.next_timer() or 0) - self.world.elapsed)
+            # Nothing left to run would mean that a scope holds on to its death; that is found out below.
+            self._buried = max(self._buried, (self.loop.next() or 0) - self.world.elapsed)
+            self.turn()
         self._forget()
 
     def _forget(self) -> None:
@@ -109,8 +108,8 @@ class Process:
 
     def stop(self) -> None:
         """Ask the process to end in good order."""
-        assert self._scope is not None
-        self.loop.call_soon(self._scope.cancel)
+        for scope in self._scopes:
+            self.loop.call_soon(scope.cancel)
 
     def turn(self) -> None:
         """Let the process do what it can do now."""
@@ -148,4 +147,4 @@ class Process:
 
     def note(self, what: str) -> None:
         """Record what became of it."""
-        self.world.history.add(Happened(self.world.elapsed, "process", what, self.name))
+        self.world.note("process", what, self.name)

@@ -14,7 +14,7 @@ from arbeit.ports import Capabilities, Clock, Job, LocalStore
 from arbeit.testing.faults import PassingStore
 from arbeit.testing.history import Committed, History
 
-Elapsed = Callable[[], int]
+Now = Callable[[], int]
 LEASE_KEY = b"the key of a simulated fleet, no secret"
 
 
@@ -94,9 +94,9 @@ def backend(name: str, clock: Clock) -> Iterator[Backend]:
 class Witness:
     """Sees every commit of a world, and counts them: the count tells processes that others have written."""
 
-    def __init__(self, history: History, elapsed: Elapsed) -> None:
+    def __init__(self, history: History, now: Now) -> None:
         self._history = history
-        self._elapsed = elapsed
+        self._now = now
         self.commits = 1
 
     def saw(self, process: str, jobs: Sequence[Job], results: Sequence[Changes | Exception], now: int) -> None:
@@ -106,7 +106,7 @@ class Witness:
             if isinstance(result, Changes) and not result.empty:
                 wrote = True
                 at = max(now, result.head.at)
-                self._history.add(Committed(self._elapsed(), job.project, process, result, at))
+                self._history.add(Committed(self._now(), job.project, process, result, at))
         self.commits += wrote
 
 

@@ -53,8 +53,8 @@ class World:
         """Whether the faults are over, and everybody sees to finishing what is left."""
         self.outage = ""
         """Why nobody reaches the store; empty where they do."""
-        self.book = Book(self.history, lambda: self.elapsed)
-        self.witness = Witness(self.history, lambda: self.elapsed)
+        self.book = Book(self.history, lambda: self.now)
+        self.witness = Witness(self.history, lambda: self.now)
         self.chances: dict[Fault, float] = dict.fromkeys(config.faults, config.rate)
         self.rumours: dict[str, list[str]] = {project: [] for project in config.projects}
         """Ids of tasks that everybody has heard of, by project, in the order in which they were heard."""
@@ -69,6 +69,11 @@ class World:
         ]
         self.acting = self.processes[0]
         self._opened: AbstractContextManager[Backend] = backend(config.store, ActingClock(lambda: self.acting.clock))
+
+    @property
+    def now(self) -> int:
+        """The observer's time: microseconds since 1970."""
+        return START + self.elapsed
 
     # -- what everybody asks of it ---------------------------------------------------------------------
 
@@ -90,21 +95,24 @@ class World:
 
     def note(self, kind: Kind, what: str, process: str = "", detail: str = "") -> None:
         """Record something that happened."""
-        self.history.add(Happened(self.elapsed, kind, what, process, detail))
+        self.history.add(Happened(self.now, kind, what, process, detail))
 
     # -- time ------------------------------------------------------------------------------------------
 
     def step(self) -> None:
         """Let one process do what it can, or let time pass to the next thing that happens."""
-        busy = [process for process in self.processes if process.running and not process.paused and process.loop.busy()]
+        moments: list[int] = []
+        busy: list[Process] = []
+        for process in self.processes:
+            if process.running and not process.paused:
+                moment = process.loop.next()
+                if moment is not None:
+                    moments.append(moment)
+                    if moment <= self.elapsed:
+                        busy.append(process)
         if busy:
             (busy[0] if len(busy) == 1 else self._order.choice(busy)).turn()
             return
-        moments = [
-            moment
-            for process in self.processes
-            if process.running and not process.paused and (moment := process.loop.next_timer()) is not None
-        ]
         if self._events:
             moments.append(self._events[0][0])
         if not moments or min(moments) > LATEST:
@@ -159,7 +167,7 @@ class World:
             if not process.running:
                 process.start()
             process.link.calm, process.link.cut = True, ""
-        ahead = max(head.at for _, head in self._heads()) - (START + self.elapsed)
+        ahead = max(head.at for _, head in self._heads()) - self.now
         self.wait(max(0, ahead) / SECOND + 1)
         self.note("phase", "calm")
 
@@ -189,7 +197,7 @@ class World:
         """Record what lies in the store."""
         for project, head in self._heads():
             events = tuple(self._eye.history(project, 0, head.position + 1, EVERYTHING))
-            self.history.add(Stored(self.elapsed, project, self._eye.rows(project), events))
+            self.history.add(Stored(self.now, project, self._eye.rows(project), events))
 
     def _heads(self) -> list[tuple[str, Any]]:
         found = ((project, self._eye.standing(project)) for project in self.config.projects)
