@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -199,3 +201,11 @@ def test_a_window_names_things_as_the_whole_does_and_marks_its_middle() -> None:
 def test_a_window_around_nothing_is_refused() -> None:
     with pytest.raises(IndexError, match="no entry 7 in a history of 0"):
         Transcript().render(History(), around=7)
+
+
+def test_the_page_about_transcripts_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/read-a-history.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (said,) = re.findall(r"It prints:\n\n((?:    .*\n)+)", page)
+    exec(compile(program, "page", "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102 - running the page is the test
+    assert capsys.readouterr().out == textwrap.dedent(said).replace("+0", "      +0", 1).replace("\n+", "\n      +")
