@@ -152,6 +152,10 @@ def test_a_follower_that_hears_of_what_was_not_committed_is_seen() -> None:
 def test_a_follower_that_does_not_hear_the_last_event_by_the_end_is_seen() -> None:
     history = replaced(HISTORY, heard(-1))
     assert "heard up to" in complaints(history, Followers)
+    last = HISTORY.entries[heard(-1)]
+    assert isinstance(last, Followed)
+    successor = attrs.evolve(last, follower=f"{PROJECT}/2", after=last.event.position - 1)
+    assert complaints([*history.entries, successor], Followers) == ""
     stopped = Happened(0, "note", "unfollowed", detail=f"{PROJECT}/1")
     assert complaints([*history.entries, stopped], Followers) == ""
 

@@ -169,8 +169,8 @@ class _Follower:
 class Followers(Checker):
     """What followers hear.
 
-    A follower that stopped of its own accord, or with its process, is told of by an entry
-    `Happened(kind="note", what="unfollowed", detail=follower)`; it need not hear the rest.
+    A follower that stopped need not hear the rest: it is told of by `Happened(kind="note", what="unfollowed",
+    detail=follower)`, or by another of its name that begins in its place ("reader/2" after "reader/1").
     """
 
     name = "followers"
@@ -183,6 +183,9 @@ class Followers(Checker):
         super().__init__(terms)
         self._logs: dict[str, list[Event]] = {}
         self._followers: dict[str, _Follower] = {}
+        self._names: dict[tuple[str, str], str] = {}
+        self._due: dict[str, int] = {}
+        """By project: up to where followers must have heard, once the end was told."""
         self._erased: dict[tuple[str, int], str] = {}
 
     def committed(self, entry: Committed) -> None:
@@ -194,6 +197,7 @@ class Followers(Checker):
         """Compare with what comes next."""
         self.judged += 1
         event, project = entry.event, entry.project
+        self._succeed(project, entry.follower)
         known = self._followers.setdefault(entry.follower, _Follower(project, entry.after))
         if event.position != known.position + 1:
             self.say(f"follower {entry.follower} heard event {event.id} after position {known.position}")
@@ -205,19 +209,28 @@ class Followers(Checker):
         elif not self._same(event, log[event.position - 1]):
             self.say(f"follower {entry.follower} heard event {event.id} otherwise than it was committed")
 
+    def _succeed(self, project: str, follower: str) -> None:
+        name = (project, follower.rpartition("/")[0])
+        before = self._names.get(name, follower)
+        if before != follower and name[1]:
+            self._followers.pop(before, None)
+        self._names[name] = follower
+
     def _same(self, heard: Event, committed: Event) -> bool:
         left = self._erased.get((committed.project, committed.position))
         return heard == committed or (left is not None and heard.hash == committed.hash and heard.data == left)
 
     def happened(self, entry: Happened) -> None:
-        """Forget who follows no more."""
+        """Forget who follows no more; what is committed after the end began need not be heard."""
+        if entry.kind == "phase" and entry.what == "end":
+            self._due = {project: len(log) for project, log in self._logs.items()}
         if entry.kind == "note" and entry.what == "unfollowed":
             self._followers.pop(entry.detail, None)
 
     def ended(self) -> None:
         """Whoever still follows has heard everything."""
         for name, follower in self._followers.items():
-            there = len(self._logs.get(follower.project, []))
+            there = self._due.get(follower.project, len(self._logs.get(follower.project, [])))
             if follower.calm and follower.position < there:
                 self.say(f"follower {name} of {follower.project} heard up to {follower.position} of {there} events")
 
