@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -12,14 +13,16 @@ from random import Random
 from typing import Any
 
 import anyio
+from attrs import frozen
 
 import arbeit
 import arbeit.sync
-from arbeit.backends.sqlite import store as sqlite
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.leases import token_for
 from arbeit.core.model import Grant, Reply
+from arbeit.testing.crash import SQLiteTarget
+from arbeit.testing.linearizability import Recorder
 
 KEY = b"a key for tests, not for secrets"
 PROOF = ("pytest",)
@@ -61,103 +64,144 @@ def claim_once(url: str, agent: str, results: Connection) -> None:
 # -- writers that are killed ------------------------------------------------------------------------------------------
 
 
-class Life:
-    """What one writer does: makes tasks and finishes them, and says after each reply what it was told."""
-
-    def __init__(self, project: str, life: int, acknowledge: Callable[[object], None]) -> None:
-        self.project = project
-        self.life = life
-        self.count = 0
-        self.acknowledge = acknowledge
-
-    def named(self, kind: str) -> str:
-        """A correlation id that nobody else uses, and that says how many events it stands for."""
-        self.count += 1
-        return f"{kind}/{self.life}/{self.count}"
-
-    def create(self) -> c.Command:
-        """A new task: one event."""
-        return c.CreateTask(title="T", metadata={"life": self.life}, correlation_id=self.named("create"))
-
-    def claim(self, agent: str) -> c.Command:
-        """A claim of a new agent: two events."""
-        return c.ClaimTasks(
-            actor=agent, agent=agent, capabilities=(), correlation_id=self.named("claim"), ttl=3_600_000_000
-        )
-
-    def note(self, grant: Grant) -> c.Command:
-        """A note of the holder: one event, and a heartbeat."""
-        return c.AddContext(**self._held(grant), content="x" * 500, correlation_id=self.named("note"))
-
-    def finish(self, grant: Grant) -> c.Command:
-        """An ending that claims the next one: two events."""
-        return c.CompleteTask(
-            **self._held(grant),
-            outcome="done",
-            evidence=PROOF,
-            then_claim=c.ClaimTasks(agent=grant.lease.agent_id, capabilities=(), ttl=3_600_000_000),
-            correlation_id=self.named("finish"),
-            idempotency_key=f"{self.life}/{self.count}",
-        )
-
-    def _held(self, grant: Grant) -> dict[str, Any]:
-        token = token_for(KEY, self.project, grant.lease)
-        return {"actor": grant.lease.agent_id, "task_id": grant.task.id, "token": token}
-
-
-def write(path: str, project: str, life: int, results: Connection) -> None:
-    """Write synchronously until killed."""
-    if life % 2:
-        sqlite._CHECKPOINT_ROWS = 25
-    acts = Life(project, life, results.send)
-    with arbeit.sync.open(f"sqlite:///{path}", key=KEY) as hub:
-        demo = hub.project(project, create=True)
-
-        def do(command: c.Command) -> Reply:
-            reply = demo.execute(command)
-            acts.acknowledge(command.correlation_id)
-            return reply
-
-        for _ in range(2):
-            do(acts.create())
-        (grant,) = do(acts.claim(f"agent-{life}")).grants
+def create_for_ever(url: str, results: Connection) -> None:
+    """Create one task after the other until killed, and say so after the first."""
+    with arbeit.sync.open(url, key=KEY) as hub:
+        project = hub.project("demo", create=True)
+        project.create_task("T")
+        results.send("begun")
         while True:
-            do(acts.create())
-            do(acts.note(grant))
-            (grant,) = do(acts.finish(grant)).grants
+            project.create_task("T")
 
 
-def write_together(path: str, project: str, life: int, results: Connection) -> None:
-    """Write asynchronously from several tasks until killed."""
-    acts = Life(project, life, results.send)
+def create_together_for_ever(url: str, results: Connection) -> None:
+    """The same, from several tasks of an event loop."""
 
     async def main() -> None:
-        async with arbeit.open(f"sqlite:///{path}", key=KEY) as hub, anyio.create_task_group() as group:
-            demo = await hub.project(project, create=True)
+        async with arbeit.open(url, key=KEY) as hub, anyio.create_task_group() as group:
+            project = await hub.project("demo", create=True)
 
-            async def do(command: c.Command) -> Reply:
-                reply = await demo.execute(command)
-                acts.acknowledge(command.correlation_id)
-                return reply
-
-            async def agent(number: int) -> None:
-                for _ in range(2):
-                    await do(acts.create())
-                (grant,) = (await do(acts.claim(f"agent-{life}-{number}"))).grants
+            async def create() -> None:
                 while True:
-                    await do(acts.create())
-                    await do(acts.note(grant))
-                    (grant,) = (await do(acts.finish(grant))).grants
+                    await project.create_task("T")
 
-            for number in range(6):
-                group.start_soon(agent, number)
+            await project.create_task("T")
+            results.send("begun")
+            for _ in range(6):
+                group.start_soon(create)
 
     anyio.run(main)
 
 
-def pause(random: Random) -> float:
-    """How many seconds a writer lives after its first acknowledgement: mostly short, sometimes long."""
-    return random.choice((0.0, 0.01, 0.03, 0.1, 0.2)) * random.random()
+class Contender:
+    """One of several processes that want the same few tasks, and writes down what it sends and hears."""
+
+    def __init__(self, project: arbeit.sync.Project, number: int, journal: Path) -> None:
+        self.project = project
+        self.random = Random(number)
+        self.agent = f"agent-{number}"
+        self.recorder = Recorder(journal, f"p{number}", number)
+        self.count = 0
+        self.grants: dict[str, Grant] = {}
+
+    def do(self, command: type[c.Command], **given: Any) -> Reply | None:  # noqa: ANN401 - a command's own fields
+        """Send a command under a name of its own; None if it was refused."""
+        self.count += 1
+        name = f"{self.agent}/{self.count}"
+        made = command(**{"actor": self.agent, "correlation_id": name, "idempotency_key": name, **given})
+        number = self.recorder.sent(self.agent, self.project.key, made)
+        try:
+            reply = self.project.execute(made)
+        except ArbeitError as error:
+            self.recorder.answered(number, error)
+            return None
+        self.recorder.answered(number, reply)
+        for grant in reply.grants:
+            self.grants[grant.task.id] = grant
+        return reply
+
+    def create(self, task_ids: list[str]) -> None:
+        for task_id in task_ids:
+            self.do(c.CreateTask, task_id=task_id, title="T")
+
+    def step(self, task_id: str) -> None:
+        """Something that others may want to do to the same task at the same moment."""
+        grant = self.grants.get(task_id)
+        acts = [self.start, self.pull, self.edit, self.look, self.open_again]
+        acts += [self.write, self.release, self.complete, self.hand_over, self.write] if grant is not None else []
+        self.random.choice(acts)(task_id)
+
+    def start(self, task_id: str) -> None:
+        given = {"agent": self.agent, "capabilities": ("review",), "ttl": 3_600_000_000}
+        self.do(self.random.choice((c.StartTask, c.StartTask, c.ResumeTask)), task_id=task_id, **given)
+
+    def pull(self, _task_id: str) -> None:
+        self.do(c.ClaimTasks, agent=self.agent, capabilities=(), ttl=3_600_000_000)
+
+    def edit(self, task_id: str) -> None:
+        (task,) = self.project.find(limit=1).tasks
+        version = task.version if task.id == task_id else self.random.randint(1, 9)
+        self.do(c.UpdateTask, task_id=task_id, expected_version=version, title=f"T{self.count}")
+
+    def look(self, _task_id: str) -> None:
+        fields = ("id", "status", "fence", "version", "assignee", "attempt")
+        shown = [{name: getattr(task, name) for name in fields} for task in self.project.find(limit=50).tasks]
+        self.recorder.looked(self.agent, self.project.key, "find", shown)
+
+    def open_again(self, task_id: str) -> None:
+        """What the dead and the slow hold is taken from them by a supervisor."""
+        if self.random.random() < 0.3:
+            self.do(c.ReleaseTask, actor="boss", task_id=task_id, force=True)
+        else:
+            self.do(c.UnblockTask, task_id=task_id)
+
+    def held(self, task_id: str) -> dict[str, str]:
+        token = token_for(KEY, self.project.key, self.grants[task_id].lease)
+        return {"actor": self.agent, "task_id": task_id, "token": token}
+
+    def write(self, task_id: str) -> None:
+        self.do(c.AddContext, **self.held(task_id), content="n")
+
+    def release(self, task_id: str) -> None:
+        then = c.ClaimTasks(agent=self.agent, capabilities=(), ttl=3_600_000_000)
+        self.do(c.ReleaseTask, **self.held(task_id), then_claim=self.random.choice((None, then)))
+
+    def complete(self, task_id: str) -> None:
+        held = self.held(task_id)
+        if self.random.random() < 0.3:
+            self.do(c.CompleteTask, **held, evidence=PROOF)
+        else:
+            self.do(c.BlockTask, **held, reason="later")
+
+    def hand_over(self, task_id: str) -> None:
+        self.do(c.HandoffTask, **self.held(task_id), to_agent=f"agent-{self.random.randrange(6)}", note="yours")
+
+
+@frozen
+class Contest:
+    """What a contender is told; `doom` is the point of a transaction at which it dies, and after how many passes."""
+
+    url: str
+    number: int
+    tasks: list[str]
+    journal: Path
+    doom: tuple[str, int] | None
+
+
+def contend(contest: Contest, barrier: Barrier, _: Connection) -> None:
+    """Contend for tasks a hundred times, or until killed."""
+    opened: Callable[[], None] | None = None
+    if contest.doom is not None:
+        target = SQLiteTarget(contest.journal.parent)
+        opened = target.doom(*contest.doom, contest.number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    with arbeit.sync.open(contest.url, key=KEY) as hub:
+        contender = Contender(hub.project("demo"), contest.number, contest.journal)
+        contender.do(c.RegisterAgent, agent_id=contender.agent)
+        barrier.wait()
+        if opened is not None:
+            opened()
+        for _step in range(100):
+            contender.step(contender.random.choice(contest.tasks))
 
 
 def hold_with_heartbeats(path: str, ttl: float, results: Connection) -> None:

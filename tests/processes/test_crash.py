@@ -1,104 +1,110 @@
-"""Writers killed at random moments: what was acknowledged is there, what was not is whole or absent."""
+"""Writers killed at random moments and at every point of a transaction; and sabotage, which the rig has to notice."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections import defaultdict
-from multiprocessing.connection import Connection
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from arbeit import sync
-from arbeit.core.errors import ArbeitError
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.testing import crash
 from arbeit.testing.contract import KEY
-from tests.processes import children
+from arbeit.testing.crash import RANDOM, Options, SQLiteTarget, Summary, __main__
+from tests.processes import children, saboteurs
 from tests.processes.conftest import Start
 
-KILLS = 200
-PER_PROJECT = 10
-"""Lives that write to one project, so that checking it stays quick while the file grows."""
-EVENTS = {"create": ["task_created"], "note": ["context_added"], "finish": ["task_completed", "task_claimed"]}
-CLAIM = (["agent_registered", "task_claimed"], ["task_claimed"])
-CALLERS = 6
+
+def test_a_hundred_and_fifty_kills_at_every_point_lose_and_tear_nothing(tmp_path: Path) -> None:
+    summary = crash.run(Options(kills=150, seed=20_260_119))
+    assert summary.ok, summary.text()
+    points = {RANDOM, *SQLiteTarget(tmp_path).points}
+    assert set(summary.points) == points
+    assert min(summary.points.values()) >= 5, summary.points
+    assert summary.missed == {}
+    # Deaths on either side of the commit were seen, and so was what has to be done about them.
+    counts = (summary.committed_unheard, summary.absent, summary.leases_back, summary.repeated, summary.artifacts)
+    assert min(counts) > 20, summary.text()
+    assert summary.acknowledged > 1_000
+    assert set(summary.tasks) == {"linearizable"}
 
 
-def acknowledged(pipe: Connection) -> list[str]:
-    """Whatever the child managed to say."""
-    said: list[str] = []
-    try:
-        while True:
-            said.append(pipe.recv())
-    except (EOFError, OSError):
-        return said
+@pytest.mark.parametrize(
+    ("prepare", "sort", "told"),
+    [
+        (saboteurs.acknowledge_before_the_commit, "lost", "was acknowledged, and the log has nothing of it"),
+        (saboteurs.commit_events_and_rows_apart, "torn", "verify of"),
+        (saboteurs.commit_each_event_by_itself, "torn", "and the log has"),
+        (saboteurs.keep_no_receipts, "broken", "repeated, it was answered"),
+        (saboteurs.leave_erased_bytes, "broken", "erased, and still in"),
+        (saboteurs.grant_what_is_held, "broken", "no order explains"),
+        (saboteurs.die_of_a_defect, "broken", "ended by itself"),
+    ],
+)
+def test_a_sabotaged_store_is_found_out(prepare: saboteurs.Prepare, sort: str, told: str) -> None:
+    summary = crash.run(Options(kills=120, seed=2, prepare=prepare))
+    assert not summary.ok
+    assert any(told in problem for problem in getattr(summary, sort)), summary.text()
+    assert summary.again == f"python -m arbeit.testing.crash --seed 2 --kills {summary.kills}"
 
 
-def written(path: Path, project: str) -> dict[str, list[str]]:
-    """The types of the events of each command, from a hub that opens the file anew; verified."""
-    found: dict[str, list[str]] = defaultdict(list)
-    with sync.open(f"sqlite:///{path}", key=KEY) as hub:
-        demo = hub.project(project)
-        verification = demo.verify()
-        assert verification.ok, verification.problem
-        after = 0
-        while page := demo.history(after=after, limit=1000):
-            after = page[-1].position
-            for event in page:
-                if event.correlation_id is not None:
-                    found[event.correlation_id].append(event.type)
-    return found
+def test_one_file_can_be_named(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/team.db"
+    summary = crash.run(Options(kills=13, url=url, seed=2))
+    assert summary.ok, summary.text()
+    with sync.open(url) as hub:
+        assert [project.key for project in hub.projects()] == ["s2-p0", "s2-p1"]
 
 
-def half_done(commands: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
-    """Commands of which only a part is there, or more than all."""
-    torn = []
-    for name, types in commands.items():
-        kind = name.partition("/")[0]
-        whole = types in CLAIM if kind == "claim" else types == EVENTS[kind]
-        if not whole:
-            torn.append((name, types))
-    return torn
+def test_a_store_whose_kill_points_are_not_known_is_refused() -> None:
+    with pytest.raises(ArbeitError) as caught:
+        crash.run(Options(url="memory://"))
+    assert caught.value.code is Code.INVALID_INPUT
 
 
-def test_two_hundred_kills_lose_and_tear_nothing(tmp_path: Path, start: Start) -> None:
-    random, path = Random(20_260_119), tmp_path / "team.db"
-    said: dict[str, set[str]] = defaultdict(set)
-    total = silent = 0
-    for life in range(KILLS):
-        project = f"p{life // PER_PROJECT}"
-        together = life % 4 == 3
-        process, pipe = start(children.write_together if together else children.write, str(path), project, life)
-        # A pipe that a child is too busy to fill tells nothing, so its first words are waited for.
-        assert pipe.poll(60)
-        time.sleep(children.pause(random))
-        process.kill()
-        process.join()
-        heard = acknowledged(pipe)
-        pipe.close()
-        assert len(heard) == len(set(heard))
-        said[project].update(heard)
-        log = written(path, project)
-        assert said[project] - set(log) == set(), f"lost in life {life}"
-        assert half_done(log) == [], f"torn in life {life}"
-        mine = [name for name in log if name.split("/")[1] == str(life)]
-        unheard = set(mine) - set(heard)
-        assert len(unheard) <= (CALLERS if together else 1)
-        silent += len(unheard)
-        total += len(mine)
-    print(f"{KILLS} kills, {total} commands, {silent} of them committed but not yet acknowledged")  # noqa: T201 - a record
-    assert total > 5 * KILLS
-    with sync.open(f"sqlite:///{path}", key=KEY) as hub:
-        assert len(hub.projects()) == KILLS // PER_PROJECT
-        for known in hub.projects():
-            project_log = written(path, known.key)
-            assert said[known.key] - set(project_log) == set()
+def test_the_command_line_tells_programs_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["--kills", "4", "--seed", "5", "--json", "--quiet"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["ok"], said["seed"], said["lost"]) == (True, 5, [])
+    assert said["kills"] >= 4
+
+
+def test_the_command_line_fails_with_what_is_wrong_and_how_to_see_it_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Summary(
+        7, kills=9, lost=["life 8: create/8a/c0/1 is gone"], again="python -m arbeit.testing.crash --seed 7"
+    )
+    monkeypatch.setattr(__main__, "run", lambda *_: wrong)
+    assert __main__.main(["--quiet"]) == 1
+    said = capsys.readouterr().out
+    assert "create/8a/c0/1 is gone" in said
+    assert "again: python -m arbeit.testing.crash --seed 7" in said
+
+
+def test_the_command_line_refuses_a_store_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["--url", "memory://", "--quiet"]) == 2
+    assert "INVALID_INPUT" in capsys.readouterr().err
+
+
+def test_a_lock_that_somebody_holds_is_seen(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/team.db"
+    target = SQLiteTarget(tmp_path, url)
+    with sync.open(url) as hub:
+        hub.project("demo", create=True)
+        assert target.remains(url) == []
+        with hub._session._store._lock:  # type: ignore[attr-defined]  # a SQLite store
+            assert "still locked" in target.remains(url)[0]
 
 
 @pytest.mark.parametrize("together", [False, True])
 def test_a_kill_frees_the_file_at_once(tmp_path: Path, start: Start, together: bool) -> None:
     path = tmp_path / "team.db"
-    process, pipe = start(children.write_together if together else children.write, str(path), "demo", 0)
+    process, pipe = start(
+        children.create_together_for_ever if together else children.create_for_ever, f"sqlite:///{path}"
+    )
     assert pipe.poll(60)
     with sync.open(f"sqlite:///{path}", key=KEY) as hub:
         project = hub.project("demo")

@@ -124,6 +124,10 @@ class Ledger:
         committed = sum(name in self.left for name in names)
         return committed, len(names) - committed
 
+    def erasing(self, process: str) -> bool:
+        """Whether a process sent an erasure."""
+        return any(told.process == process and isinstance(told.command, c.EraseRecord) for told in self.told.values())
+
     def erased(self) -> set[str]:
         """The ids of records that erasures took out, as the log says."""
         done = (told.command for name, told in self.told.items() if name.startswith("erase/") and name in self.left)

@@ -205,8 +205,8 @@ class _Rig:
             self._count(order)
 
     def _count(self, order: Order) -> None:
-        entries = read(order.journal)[-1:]
-        itself = any(isinstance(entry, Happened) and entry.what == DIED for _, entry in entries)
+        # Its other threads may have gone on for a moment, so this need not be its last word.
+        itself = any(isinstance(entry, Happened) and entry.what == DIED for _, entry in read(order.journal))
         self.summary.kills += 1
         if itself or order.point == RANDOM:
             self.summary.points[order.point] += 1
@@ -222,7 +222,8 @@ class _Rig:
             ledger.hear(order.process, order.journal)
         finder.problems += [("broken", problem) for problem in self.target.remains(ledger.url)]
         finder.look(life.number, [order.process for order in life.orders])
-        if life.number % PER_PROJECT == 0:
+        erasing = any(ledger.erasing(order.process) for order in life.orders)
+        if erasing or life.number % PER_PROJECT == 0:
             self._inspect(finder)
         self._settle(finder, f"life {life.number}")
         self.summary.seconds = time.monotonic() - self.began
