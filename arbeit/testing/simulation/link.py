@@ -32,9 +32,7 @@ _STALLS = (0.5, 1.5, 4.0, 9.0)
 class Link:
     """Carries the calls of one process to its store and back, in virtual time."""
 
-    def __init__(
-        self, random: Random, chances: dict[Fault, float], history: History, process: str, now: Now
-    ) -> None:
+    def __init__(self, random: Random, chances: dict[Fault, float], history: History, process: str, now: Now) -> None:
         self._random = random
         self._chances = chances
         self._history = history

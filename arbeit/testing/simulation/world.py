@@ -38,13 +38,23 @@ class Stuck(Exception):  # noqa: N818 - it says what happened
     """Nothing can happen any more, or too much time passes."""
 
 
+class Halted(Exception):  # noqa: N818 - as above
+    """Whoever watches has seen enough."""
+
+
 class World:
     """One run of one config. `run` takes it from its beginning to its end, once."""
 
     def __init__(
-        self, config: Config, history: History | None = None, policies: Mapping[str, Any] | None = None
+        self,
+        config: Config,
+        history: History | None = None,
+        policies: Mapping[str, Any] | None = None,
+        *,
+        halt: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config = config
+        self._halt = halt
         self.history = history if history is not None else History()
         self.policies = policies or {}
         self.elapsed = 0
@@ -124,6 +134,8 @@ class World:
     def run_until(self, done: Callable[[], bool]) -> None:
         """Step until something is so."""
         while not done():
+            if self._halt():
+                raise Halted
             self.step()
 
     def wait(self, seconds: float) -> None:
@@ -139,6 +151,7 @@ class World:
 
         Raises:
             Stuck: when it does not come to an end.
+            Halted: when whoever watches has seen enough.
         """
         with self._opened as self.backend, closing(self.backend.open()) as self._eye:
             self._begin()
