@@ -111,7 +111,7 @@ class Judge:
         code = 1
         try:
             _keep_quiet()
-            seconds = int(self.budget * 4) + 20
+            seconds = int(self.budget * 2) + 6
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             set_mutant_under_test(mutant)
