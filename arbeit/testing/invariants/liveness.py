@@ -8,7 +8,7 @@ from arbeit.core.events import Fact, PreemptRequested, TaskClaimed, TaskHandedOv
 from arbeit.core.model import Event
 from arbeit.testing.history import Committed, Entry, Happened
 from arbeit.testing.invariants.base import Bookkeeper, Terms
-from arbeit.testing.invariants.books import Book, Job
+from arbeit.testing.invariants.books import ENDS, Book, Job
 
 
 class ReclaimPromise(Bookkeeper):
@@ -44,9 +44,9 @@ class ReclaimPromise(Bookkeeper):
         if entry.kind == "phase" and entry.what == "calm":
             self._calm_at = entry.at
 
-    def fact(self, _book: Book, event: Event, _fact: Fact) -> None:
-        """Count what was taken back in time."""
-        if event.type == "task_reclaimed" and self.phase in {"calm", "end"}:
+    def fact(self, book: Book, _event: Event, fact: Fact) -> None:
+        """Count the leases that were ended in time, by their holders or for them."""
+        if self.phase in {"calm", "end"} and isinstance(fact, ENDS) and book.jobs[fact.task_id].lease is not None:
             self.judged += 1
 
     def after(self, book: Book, _event: Event, fact: Fact) -> None:
