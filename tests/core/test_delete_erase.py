@@ -385,6 +385,15 @@ def test_what_is_not_there_is_not_erased(team: Team, kind: str, code: Code) -> N
     team.refused(c.EraseRecord(actor="boss", kind=kind, record_id="nothing"), code)
 
 
+def test_an_entry_is_no_artifact_whatever_is_in_mind(team: Team) -> None:
+    team.do(c.RegisterAgent(agent_id="boss", persona="supervisor"))
+    entry = team.do(make(c.AddContext, task_id=team.create().id)).entries[0].id
+    # Supersession has the entry loaded, and kept in mind for the next command.
+    newer = team.do(c.SupersedeContext(entry_id=entry, content="newer")).entries[-1].id
+    for record_id in (entry, newer):
+        team.refused(c.EraseRecord(actor="boss", kind="artifact", record_id=record_id), Code.ARTIFACT_NOT_FOUND)
+
+
 def test_only_supervisors_erase(team: Team) -> None:
     task = team.create(WORD)
     team.refused(c.EraseRecord(actor="eve", kind="task", record_id=task.id), Code.FORBIDDEN)

@@ -179,7 +179,9 @@ def _task_of(view: View, command: c.EraseRecord) -> str | None:
         return command.record_id
     if command.kind == "item":
         return command.task_id
-    found = view.entries.get(command.record_id) or view.artifacts.get(command.record_id)
+    # By its kind alone: what else is loaded depends on what was asked before.
+    table = view.entries if command.kind == "entry" else view.artifacts
+    found = table.get(command.record_id)
     return found.task_id if found is not None else None
 
 
