@@ -66,8 +66,10 @@ def command(
         needed = item.default is attrs.NOTHING or item.name in fields
         (required if needed else optional)[item.name] = made
     actor = _given(fields["actor"]) if "actor" in fields else words.actors
-    key = _given(fields["idempotency_key"]) if "idempotency_key" in fields else None
-    return _built(kind, {"actor": actor, **({"idempotency_key": key} if key else {}), **required}, optional, words)
+    header = {"actor": actor}
+    if "idempotency_key" in fields:
+        header["idempotency_key"] = _given(fields["idempotency_key"])
+    return _built(kind, {**header, **required}, optional, words)
 
 
 def _given(value: Any) -> SearchStrategy[Any]:  # noqa: ANN401 - a strategy or a value
