@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def test_a_sabotaged_store_is_found_out(prepare: saboteurs.Prepare, sort: str, t
     assert not summary.ok
     assert any(told in problem for problem in getattr(summary, sort)), summary.text()
     assert summary.again == f"python -m arbeit.testing.crash --seed 2 --kills {summary.kills}"
+    kept = Path(summary.kept)
+    assert [*kept.glob("*.journal")] != []
+    shutil.rmtree(kept)
 
 
 def test_one_file_can_be_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import signal
 import sys
 import tempfile
@@ -67,12 +68,17 @@ def run(options: Options, tell: Callable[[Summary], None] | None = None) -> Summ
         hint = "Run it on Linux or macOS."
         raise ArbeitError(Code.INVALID_INPUT, "the crash rig needs SIGKILL and a fork server", suggestions=(hint,))
     summary = Summary(options.seed)
-    with tempfile.TemporaryDirectory(prefix="arbeit-crash-") as folder:
-        target = options.target or target_of(options.url, Path(folder))
-        _Rig(options, target, Path(folder), summary, tell or _silent).run()
+    folder = Path(tempfile.mkdtemp(prefix="arbeit-crash-"))
+    try:
+        target = options.target or target_of(options.url, folder)
+        _Rig(options, target, folder, summary, tell or _silent).run()
+    finally:
+        if summary.ok:
+            shutil.rmtree(folder, ignore_errors=True)
     if not summary.ok:
         url = f" --url {options.url}" if options.url is not None else ""
         summary.again = f"python -m arbeit.testing.crash --seed {options.seed} --kills {summary.kills}{url}"
+        summary.kept = str(folder)
     return summary
 
 

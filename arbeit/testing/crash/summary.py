@@ -31,6 +31,7 @@ class Summary:
         lost, torn, broken: what went wrong: acknowledged and not there; there by half, or twice; anything else.
         seconds: how long it took.
         again: the command line that runs the same lives, where something went wrong.
+        kept: the folder with the stores and with what every process sent and heard, where something went wrong.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class Summary:
     broken: list[str] = field(factory=list)
     seconds: float = 0.0
     again: str = ""
+    kept: str = ""
 
     @property
     def ok(self) -> bool:
@@ -99,4 +101,6 @@ class Summary:
             f"lost {len(self.lost)}, torn {len(self.torn)}, otherwise broken {len(self.broken)}",
             *wrong,
         ]
-        return "\n".join([*lines, *([f"again: {self.again}"] if self.again else [])])
+        if self.again:
+            lines += [f"again: {self.again}", f"kept: {self.kept}"]
+        return "\n".join(lines)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field, frozen, has
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.leases import token_for
 from arbeit.core.model import Grant, Reply, Task
+from arbeit.core.record import values_of
 from arbeit.testing.history import Answered, History, Looked, Sent
 from arbeit.testing.linearizability.operations import UNKNOWN, Operation
 from arbeit.testing.linearizability.tasks import Seen, TaskAction
@@ -95,7 +96,7 @@ def _merged(calls: Sequence[_Call]) -> list[_Call]:
 
 
 def _gist(result: object) -> object:
-    """What an answer says of tasks and leases. Its text may be another one: an erasure takes it out of stored replies."""
+    """What an answer says of tasks and leases; its text may differ, as an erasure takes it out of stored replies."""
     if not isinstance(result, Reply):
         return result
     task = (result.task.id, _shown(result.task)) if result.task is not None else None
@@ -235,12 +236,17 @@ def _looks(history: History) -> Iterator[tuple[str, int, int, Looked]]:
 
 
 def _pictures(shown: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every task in what a reader was shown: a mapping with an id and a status, however deep."""
-    if isinstance(shown, Mapping):
+    """Every task in what a reader was shown, however deep: itself, or a mapping with an id and a status."""
+    parts: Iterable[object] = ()
+    if isinstance(shown, Task):
+        yield shown.id, _shown(shown)
+    elif isinstance(shown, Mapping):
         if isinstance(shown.get("id"), str) and "status" in shown:
             yield shown["id"], {name: shown[name] for name in _VISIBLE if name in shown}
-        for part in shown.values():
-            yield from _pictures(part)
+        parts = shown.values()
     elif isinstance(shown, list | tuple):
-        for part in shown:
-            yield from _pictures(part)
+        parts = shown
+    elif has(type(shown)):
+        parts = values_of(shown)
+    for part in parts:
+        yield from _pictures(part)
