@@ -68,7 +68,10 @@ def run(options: argparse.Namespace) -> int:
     if not options.report:
         mutants.generate()
         mutants.judge(options.modules, budget=options.budget, seconds=options.minutes * 60)
-    known = {(entry["function"], entry["change"]) for entry in tomllib.loads(SURVIVORS.read_text("utf-8"))["survivor"]}
+    known = {
+        (entry["function"], entry["change"])
+        for entry in tomllib.loads(SURVIVORS.read_text("utf-8")).get("survivor", ())
+    }
     new = 0
     for path, verdicts in mutants.verdicts(options.modules):
         survivors = list(mutants.surviving(path))
@@ -76,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         new += len(fresh)
         print(_line(path, verdicts, len(survivors) - len(fresh)))
         for it in fresh:
-            print(f"  survived: {it.mutant}\n{it.shown}")
+            print(f"{it.shown}\n\n[[survivor]] # {it.mutant}\nfunction = '{it.function}'\nchange = '''{it.change}'''\n")
     print(f"{new} survivors that {SURVIVORS.name} does not explain")
     return 1 if new else 0
 
