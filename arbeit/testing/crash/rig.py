@@ -185,18 +185,18 @@ class _Rig:
     def _order(self, number: int, part: str, ledger: Ledger, point: str, random: Random) -> Order:
         process = f"{number}{part}"
         return Order(
-            process,
-            2 * number + (part == "b"),
-            number,
-            ledger.url,
-            ledger.project,
-            random.choice((None, None, 2, 6)),
-            point,
-            random.randint(1, self.target.points.get(point, 1)),
-            random.getrandbits(32),
-            self.folder / f"{process}.journal",
-            self.target,
-            self.options.prepare,
+            process=process,
+            number=2 * number + (part == "b"),
+            life=number,
+            url=ledger.url,
+            project=ledger.project,
+            callers=random.choice((None, None, 2, 6)),
+            point=point,
+            nth=random.randint(1, self.target.points.get(point, 1)),
+            seed=random.getrandbits(32),
+            journal=self.folder / f"{process}.journal",
+            target=self.target,
+            prepare=self.options.prepare,
         )
 
     def _end(self, life: _Life) -> None:
