@@ -154,10 +154,10 @@ def test_a_whole_window_takes_every_task_in_its_place() -> None:
 
 
 def test_a_part_of_a_group_takes_no_task_beyond_its_end() -> None:
-    window = Window([key(1), key(5)], complete=False)
-    for rank in (9, 3):
+    window = Window([key(1), key(5), key(8)], complete=False)
+    for rank in (9, 3, 7):
         window.add(key(rank))
-    assert window.keys == [key(1), key(3), key(5)]
+    assert window.keys == [key(1), key(3), key(5), key(7), key(8)]
     empty = Window([], complete=False)
     empty.add(key(1))
     assert empty.keys == []
