@@ -51,7 +51,8 @@ def find(tables: Tables, query: Query) -> Page:
 
 
 def _created(tables: Tables, after: _Key | None) -> Iterator[tuple[_Key, Task]]:
-    for number in range(after[0] if after else 0, len(tables.order)):
+    # A forged cursor may stand before the first.
+    for number in range(max(0, after[0]) if after else 0, len(tables.order)):
         yield (number + 1,), tables.tasks[tables.order[number]]
 
 
