@@ -149,6 +149,8 @@ def _secret(key: str | bytes | None) -> bytes | None:
         return None
     if not isinstance(key, str | bytes):
         refuse("key", f"must be text or bytes, not {type(key).__name__}")
+    if isinstance(key, str):
+        check_text("key", key)
     secret = key.encode() if isinstance(key, str) else key
     if len(secret) < 16:  # noqa: PLR2004 - 128 bits, what a token has
         raise ArbeitError(

@@ -130,12 +130,21 @@ class FileSecrets:
     def _place(root: Path, path: str) -> Path:
         """The file, within the folder: links may lead from one of its files to another, and nowhere else."""
         sound = isinstance(path, str) and 0 < len(path) <= 1024 and "\0" not in path and "\\" not in path  # noqa: PLR2004
-        if not sound or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        if not sound or not _utf8(path) or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise _outside()
         folder, place = Path(os.path.realpath(root)), Path(os.path.realpath(root / path))
         if not place.is_relative_to(folder):
             raise _outside()
         return place
+
+
+def _utf8(path: str) -> bool:
+    """Whether a path has no half of a surrogate pair, which no file is named by."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content(place: Path) -> bytes:
