@@ -399,6 +399,12 @@ def _deeper(depth: int, name: str) -> None:
         refuse(name, f"is nested deeper than {JSON_DEPTH} levels", limit=JSON_DEPTH)
 
 
+def legible(names: Iterable[object]) -> str:
+    """Names that a caller gave, fit to be repeated to it: printable, and not at any length."""
+    said = ", ".join(name[:60] if isinstance(name, str) else _show(name) for name in names)
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in said[:200])
+
+
 def _show(value: object) -> str:
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
         return "a number beyond 63 bits"

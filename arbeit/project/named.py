@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import check_text, refuse
+from arbeit.core.limits import check_text, legible, refuse
 from arbeit.core.model import SECOND, ContextEntry, Event, FileLink, Status, Task
 from arbeit.project.reading import DEEPEST, MOST_BELOW, Reading, check_limit, flags
 from arbeit.queries import DecisionQuery, Page, Parts, Sort, place
@@ -42,7 +42,7 @@ class Named(Reading):
         if ask is None:
             raise ArbeitError(
                 Code.INVALID_INPUT,
-                f"there is no query {name}",
+                f"there is no query {legible([name])}",
                 suggestions=(f"There are: {', '.join(QUERIES)}.",),
                 data={"field": "query"},
             )

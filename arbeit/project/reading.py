@@ -11,7 +11,7 @@ from attrs import evolve
 from arbeit.core.decide.base import missing
 from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.events import FACTS
-from arbeit.core.limits import MAX_INTEGER, check_text, refuse
+from arbeit.core.limits import MAX_INTEGER, check_text, legible, refuse
 from arbeit.core.model import (
     ENTRY_TYPES,
     PRIORITIES,
@@ -94,7 +94,7 @@ def some_of(
     if unknown:
         raise ArbeitError(
             code,
-            f"there is no {field} {', '.join(map(str, unknown))}",
+            f"there is no {field} {legible(unknown)}",
             suggestions=(f"There are: {', '.join(there)}.",),
             data={"field": field},
         )
@@ -370,7 +370,7 @@ def _parts(include: Include) -> tuple[str, ...]:
     if unknown:
         raise ArbeitError(
             Code.INVALID_INPUT,
-            f"a task has no part {', '.join(unknown)}",
+            f"a task has no part {legible(unknown)}",
             suggestions=(f"Parts: {', '.join(PARTS)}, or all.",),
             data={"field": "include"},
         )
