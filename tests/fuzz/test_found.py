@@ -43,7 +43,10 @@ def test_a_path_of_a_secret_with_half_a_surrogate_pair_is_refused(tmp_path: Path
     assert refused(caught)[0] == "INVALID_INPUT"
 
 
-@pytest.mark.parametrize("wrong", ["x" * 70_000, "a\0\n\x1b[31m", [["x"] * 1000], 10**5000])
+NAMES: list[Any] = ["x" * 70_000, "a\0\n\x1b[31m", [["x"] * 1000], 10**5000]
+
+
+@pytest.mark.parametrize("wrong", NAMES, ids=["long", "control", "list", "digits"])
 def test_a_name_that_there_is_not_is_repeated_briefly(wrong: Any) -> None:  # noqa: ANN401 - wrong ones
     with arbeit.sync.open("memory://") as hub:
         project = hub.project("demo", create=True)
