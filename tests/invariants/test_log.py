@@ -173,6 +173,11 @@ def test_a_row_from_the_future_is_seen() -> None:
     assert "after the commit" in complaints(replaced(HISTORY, DONE, ended), Times)
 
 
+def test_a_row_may_remember_a_renewal_by_a_clock_that_was_ahead() -> None:
+    ended = with_row(HISTORY.entries[DONE], "lease", heartbeat_at=2**60)
+    assert complaints(replaced(HISTORY, DONE, ended), Times) == ""
+
+
 def test_a_renewal_beyond_the_end_of_its_run_is_seen() -> None:
     claimed = event_of(commit_with(HISTORY, "task_claimed", 1))
     history = retold(HISTORY, "task_claimed", 1, ends_by=claimed.at + 60_000_000)

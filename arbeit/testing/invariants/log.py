@@ -266,7 +266,8 @@ class Times(Bookkeeper):
 
     def _judge(self, row: Any, now: int) -> None:  # noqa: ANN401 - a row of any kind
         self.judged += 1
-        for name in ("acquired_at", "heartbeat_at", "started_at", "ended_at", "escalated_at", "deleted_at"):
+        # Not heartbeat_at: it may be of an earlier renewal, by a clock that was ahead, and no event has told that on.
+        for name in ("acquired_at", "started_at", "ended_at", "escalated_at", "deleted_at"):
             at = getattr(row, name, None)
             if at is not None and at > now:
                 self.say(f"{name} of {row.id} is {at}, after the commit that wrote it, at {now}")
