@@ -1,0 +1,117 @@
+"""What befalls processes: death, pauses, wrong clocks, lost answers; each with what the history says of it."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from attrs import evolve
+
+from arbeit.core.errors import Code
+from arbeit.testing.history import Answered, Committed, Entry, Happened, Sent
+from arbeit.testing.simulation import Config, Fault, Run, drawn, simulate
+from arbeit.testing.simulation.world import World
+
+
+def with_faults(seed: int, *faults: Fault, rate: float = 2.0) -> Run:
+    """A run in which these faults strike often, and no others."""
+    run = simulate(evolve(drawn(seed, steps=400, faults=faults, agents=10), rate=rate))
+    assert run.ok, run.story
+    return run
+
+
+def of_process(run: Run, name: str) -> list[Entry]:
+    """What a life of a process was seen doing."""
+    return [entry for entry in run.history.entries if getattr(entry, "process", None) == name]
+
+
+def moments(run: Run, what: str) -> list[tuple[str, int]]:
+    """When something happened, to whom."""
+    return [(one.process, one.at) for one in run.history.entries if isinstance(one, Happened) and one.what == what]
+
+
+def test_nothing_is_heard_of_a_process_after_its_death_and_its_next_life_is_another() -> None:
+    run = with_faults(1, "kill")
+    deaths = moments(run, "is killed")
+    assert len(deaths) > 3
+    for name, at in deaths:
+        assert max(entry.at for entry in of_process(run, name)) <= at
+    assert {name for name, _ in moments(run, "starts")} > {name for name, _ in deaths}
+
+
+def test_answers_that_died_with_their_process_are_never_heard() -> None:
+    run = with_faults(2, "kill")
+    answered = {entry.number for entry in run.history.entries if isinstance(entry, Answered)}
+    unheard = [one for one in run.history.entries if isinstance(one, Sent) and one.number not in answered]
+    assert {one.process for one in unheard} & {name for name, _ in moments(run, "is killed")}
+
+
+def test_a_paused_process_does_nothing_while_time_passes_by_it() -> None:
+    run = with_faults(3, "pause")
+    pauses, resumptions = moments(run, "stands still"), moments(run, "goes on")
+    assert pauses
+    for (name, since), (_, until) in zip(pauses, resumptions, strict=False):
+        assert [one for one in of_process(run, name) if since < one.at < until] == []
+
+
+def test_wrong_clocks_are_seen_in_commits_and_never_run_the_log_back() -> None:
+    run = with_faults(4, "jump")
+    commits = [entry for entry in run.history.entries if isinstance(entry, Committed)]
+    off = [commit.now - commit.at for commit in commits]
+    assert max(off) > 100_000
+    last: dict[str, int] = {}
+    for commit in commits:
+        assert commit.changes.head.at >= last.get(commit.project, 0)
+        last[commit.project] = commit.changes.head.at
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        lambda run: run.faults["partition"],
+        lambda run: [one for one in run.history.entries if unavailable(one)],
+    ],
+)
+def test_a_partition_is_heard_as_a_store_that_cannot_be_reached(seen: Callable[[Run], object]) -> None:
+    run = with_faults(5, "partition")
+    assert seen(run)
+
+
+def unavailable(entry: Entry) -> bool:
+    """Whether a caller heard that the store cannot be reached."""
+    return isinstance(entry, Answered) and getattr(entry.result, "code", None) is Code.STORE_UNAVAILABLE
+
+
+def test_a_lost_reply_is_resolved_and_the_caller_hears_of_its_commit() -> None:
+    run = with_faults(6, "lose_reply", rate=10.0)
+    lost = [at for _, at in moments(run, "lose_reply")]
+    assert len(lost) > 20
+    answered = {entry.number: entry for entry in run.history.entries if isinstance(entry, Answered)}
+    refused = [entry for entry in answered.values() if unavailable(entry)]
+    assert len(refused) < len(lost)
+
+
+def test_everything_is_finished_in_the_calm() -> None:
+    config: Config = drawn(7, steps=300)
+    world = World(config)
+    world.run()
+    phases = [one.what for one in world.history.entries if isinstance(one, Happened) and one.kind == "phase"]
+    assert phases == ["faults", "calm", "end"]
+
+
+def test_a_backend_of_ones_own_is_simulated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from arbeit.testing.simulation import BACKENDS
+    from arbeit.testing.simulation.stores import SharedMemory
+
+    opened: list[object] = []
+
+    class Mine(SharedMemory):
+        def open(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - as its base
+            opened.append(self)
+            return super().open()
+
+    monkeypatch.setitem(BACKENDS, "mine", Mine)
+    run = simulate(drawn(8, steps=200, store="mine"))
+    assert run.ok, run.story
+    assert len(opened) > run.config.processes
+    with closing(Mine(World(run.config).processes[0].clock)) as backend:
+        assert backend.open().projects() == []
