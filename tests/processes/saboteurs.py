@@ -37,6 +37,11 @@ def _nothing(self: Scrubber, patience: int = 0) -> None:
     """In the place of scrubbing."""
 
 
+def _half(self: Scrubber, patience: int = 0) -> None:  # noqa: ARG001 - stands in for a method
+    """The first of several steps of scrubbing."""
+    self._writer.execute("INSERT INTO tasks_text (tasks_text) VALUES ('optimize')")
+
+
 def commit_events_and_rows_apart() -> None:
     """Events and the head are committed first, and the rows in a second transaction."""
 
@@ -86,7 +91,7 @@ def leave_erased_bytes() -> None:
 
     Scrubber.take_up = forget  # type: ignore[method-assign]  # sabotage
     Scrubber.erased = forget  # type: ignore[method-assign]  # sabotage
-    Scrubber.run = _nothing  # type: ignore[method-assign]  # sabotage
+    Scrubber.run = _half  # type: ignore[method-assign]  # sabotage
 
 
 def grant_what_is_held() -> None:
