@@ -22,8 +22,6 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, UNTESTED, TIMEOUT = 1, 0, 33, 36
 """Verdicts, as mutmut writes them."""
-UNPROVEN = 0.005
-"""Mutants that a test is taken to have caught before it has caught any."""
 MEMORY = 4 << 30
 """Bytes that a judging process may have."""
 
@@ -34,6 +32,12 @@ class Reach:
 
     tests: dict[str, set[str]]
     seconds: dict[str, float]
+    functions: Counter[str] = field(init=False)
+    """How many functions each test reaches."""
+
+    def __attrs_post_init__(self) -> None:
+        counted = Counter(name for names in self.tests.values() for name in names)
+        object.__setattr__(self, "functions", counted)
 
     def of(self, mutant: str) -> set[str]:
         """The tests that reach a mutant's function."""
@@ -99,14 +103,14 @@ class Judge:
         for name, count in caught.items():
             files[_file(name)] += count
         sizes = Counter(map(_file, names))
-        # By the time that a catch is expected to take: tests beside those that caught neighbours come before others.
-        ordered = sorted(
-            names,
-            key=lambda name: (
-                seconds.get(name, 0.0) / (caught[name] + files[_file(name)] / sizes[_file(name)] / 5 + UNPROVEN),
-                name,
-            ),
-        )
+        reached = self.reach.functions
+
+        def promise(name: str) -> float:
+            """What a test promises: its own catches, a share of its file's, and more the less else it reaches."""
+            return caught[name] + files[_file(name)] / sizes[_file(name)] / 5 + 1 / (1 + reached[name])
+
+        # By the time that a catch is expected to take.
+        ordered = sorted(names, key=lambda name: (seconds.get(name, 0.0) / promise(name), name))
         spent = 0.0
         kept: list[str] = []
         for name in ordered:
