@@ -56,7 +56,8 @@ def test_deadlines_end_waiting(seconds: float) -> None:
 
 
 def test_tasks_take_turns_in_the_order_in_which_they_were_started() -> None:
-    driver, seen = Driver(), []
+    driver = Driver()
+    seen: list[str] = []
 
     async def team() -> None:
         async with anyio.create_task_group() as group:
@@ -84,7 +85,8 @@ def test_what_nobody_awaits_is_kept_as_a_failure() -> None:
 
 
 def test_a_cancelled_timer_wakes_nobody() -> None:
-    driver, seen = Driver(), []
+    driver = Driver()
+    seen: list[str] = []
     driver.loop.call_later(1, seen.append, "late").cancel()
     assert driver.loop.next() is None
     assert seen == []

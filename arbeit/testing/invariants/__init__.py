@@ -24,6 +24,7 @@ from arbeit.testing.invariants.sharing import Fairness, Overtaking, Starvation
 from arbeit.testing.invariants.state import Counts, FoldEqualsRows, LegalTransitions
 from arbeit.testing.invariants.tenures import Attempts, Handoff, OneHolder, SuitableHolder
 from arbeit.testing.invariants.tokens import StaleToken
+from arbeit.testing.invariants.waking import WakeUps
 
 __all__ = ["INVARIANTS", "Bookkeeper", "Checker", "Terms", "Violation", "Watch", "check"]
 
@@ -40,6 +41,7 @@ INVARIANTS: tuple[type[Checker], ...] = (
     HashChain,
     Attempts,
     ReclaimPromise,
+    WakeUps,
     Fairness,
     Starvation,
     Overtaking,

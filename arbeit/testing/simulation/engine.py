@@ -16,7 +16,8 @@ from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Event, Reply
 from arbeit.core.policy import Scope
 from arbeit.engine import Engine
-from arbeit.testing.history import Answered, Followed, History, Looked, Sent
+from arbeit.testing.history import Answered, Followed, Happened, History, Looked, Sent
+from arbeit.testing.invariants.waking import waiting
 from arbeit.testing.simulation.link import Link
 from arbeit.testing.simulation.stores import Now, unavailable
 
@@ -33,6 +34,7 @@ class Book:
         self.now = now
         self.sent = 0
         self.followers = 0
+        self.waiters = 0
 
     def send(self, process: str, project: str, command: c.Command) -> tuple[int, c.Command]:
         """Record a command under a number, which is its correlation id too where it has none."""
@@ -45,6 +47,10 @@ class Book:
     def answer(self, number: int, result: Reply | ArbeitError) -> None:
         """Record what a caller hears."""
         self.history.add(Answered(self.now(), number, result))
+
+    def note(self, what: str, process: str, detail: str) -> None:
+        """Record something that is neither sent nor answered."""
+        self.history.add(Happened(self.now(), "note", what, process, detail))
 
     def look(self, process: str, project: str, what: str, shown: object) -> None:
         """Record what a reader is shown."""
@@ -91,6 +97,19 @@ class SimEngine(Engine):
             raise
         self._answer(number, reply)
         return reply
+
+    async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
+        """Claim, patiently, under the observer's eyes."""
+        if wait <= 0:
+            return await super().claim(project, command, wait)
+        self._book.waiters += 1
+        detail = waiting(self._book.waiters, project, command.agent, command.queues)
+        self._book.note("waits", self._process, detail)
+        try:
+            return await super().claim(project, command, wait)
+        finally:
+            if not self.dead:
+                self._book.note("waits no longer", self._process, detail)
 
     async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
         """Run commands under the observer's eyes."""

@@ -94,10 +94,12 @@ def backend(name: str, clock: Clock) -> Iterator[Backend]:
 class Witness:
     """Sees every commit of a world, and counts them: the count tells processes that others have written."""
 
-    def __init__(self, history: History, now: Now) -> None:
+    def __init__(self, history: History, now: Now, *, several: bool) -> None:
         self._history = history
         self._now = now
         self.commits = 1
+        self.several = several
+        """Whether several processes write; one alone has its own word of what was committed, and feels for no other."""
 
     def saw(self, process: str, jobs: Sequence[Job], results: Sequence[Changes | Exception], now: int) -> None:
         """Record what became durable."""
@@ -115,7 +117,8 @@ class WitnessedStore(PassingStore):
 
     def __init__(self, store: LocalStore, process: str, witness: Witness, clock: Clock) -> None:
         super().__init__(store)
-        self.capabilities = Capabilities(durable=True, shared=True, blocking=True)
+        # The same on every store, so that every store has the same history.
+        self.capabilities = Capabilities(durable=True, shared=witness.several, blocking=True)
         self._process = process
         self._witness = witness
         self._clock = clock

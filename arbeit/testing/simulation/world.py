@@ -64,7 +64,8 @@ class World:
         self.outage = ""
         """Why nobody reaches the store; empty where they do."""
         self.book = Book(self.history, lambda: self.now)
-        self.witness = Witness(self.history, lambda: self.now)
+        several = config.processes > 1 or any(member.role == "shell" for member in config.members)
+        self.witness = Witness(self.history, lambda: self.now, several=several)
         self.chances: dict[Fault, float] = dict.fromkeys(config.faults, config.rate)
         self.rumours: dict[str, list[str]] = {project: [] for project in config.projects}
         """Ids of tasks that everybody has heard of, by project, in the order in which they were heard."""

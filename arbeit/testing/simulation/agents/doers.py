@@ -139,7 +139,7 @@ class Doer(Agent):
 
     async def finish(self) -> None:
         """In the calm: do whatever there is to do, and do it well."""
-        work = await self.project.claim(capabilities=(*SKILLS, REVIEW), wait=2.0)
+        work = await self.project.claim(capabilities=(*SKILLS, REVIEW), wait=10.0)
         if work is None:
             return
         async with work:
