@@ -70,6 +70,8 @@ class Mutants:
         tables = [self._table(path) for path in self._paths(modules)]
         home = {mutant: table for table in tables for mutant in table.exit_code_by_key}
         todo = [mutant for mutant, table in home.items() if table.exit_code_by_key[mutant] not in {KILLED, TIMEOUT}]
+        # Those that were never judged come first: what catches them is what is tried first on survivors.
+        todo.sort(key=lambda mutant: home[mutant].exit_code_by_key[mutant] is not None)
         until, folder = time.monotonic() + seconds, Path.cwd()
 
         def report(mutant: str, verdict: int, took: float) -> None:
