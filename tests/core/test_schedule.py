@@ -265,4 +265,5 @@ def test_each_queue_is_passed_over_for_a_reason_of_its_own() -> None:
         ("skilled", "needs capabilities: docs (and not to be ada) or sql", 5),
     ]
     assert {one.reason for one in made.explain(NOBODY, ["no-such"]).passed} == {"not asked for"}
-    assert made.explain(NOBODY, ["no-such"]).task_id is None
+    nothing = made.explain(NOBODY, ["no-such"])
+    assert (nothing.virtual_time, nothing.task_id, nothing.queue, nothing.start) == (5, None, None, None)
