@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for: 0 if every promise was kept, 1 if not, 2 for a bad command line."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    logging.getLogger("arbeit").setLevel(logging.CRITICAL)  # under faults it complains all the time, as it should
     try:
         return _run(given)
     except ArbeitError as error:

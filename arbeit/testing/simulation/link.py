@@ -26,7 +26,9 @@ CHANCES: dict[Fault, float] = {
 }
 """How often each befalls a call, in rough weather."""
 _LATENCIES = (0.0002, 0.0005, 0.001, 0.001, 0.002, 0.005, 0.03)
-_STALLS = (0.5, 1.5, 4.0, 9.0)
+_STALLS = (2, 6, 16, 36)
+"""How many parts a stall lasts; it ends with the faults."""
+_PART = 0.25
 
 
 class Link:
@@ -86,8 +88,11 @@ class Link:
             raise unavailable(f"a fault: {self.cut}")
 
     async def _travel(self) -> None:
-        stalled = self._strike("stall")
-        await anyio.sleep(self._random.choice(_STALLS if stalled else _LATENCIES))
+        await anyio.sleep(self._random.choice(_LATENCIES))
+        if self._strike("stall"):
+            for _ in range(self._random.choice(_STALLS)):
+                if not self.calm:
+                    await anyio.sleep(_PART)
 
     def _strike(self, *faults: Fault, quietly: bool = False) -> Fault | None:
         """Which of some faults befalls this call, if any; each takes its own chance."""
