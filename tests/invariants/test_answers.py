@@ -57,6 +57,11 @@ def test_an_acknowledged_command_that_is_not_in_the_log_is_seen() -> None:
     assert "there is no task_completed" in complaints(replaced(HISTORY, DONE), Acknowledged)
 
 
+def test_an_answer_that_tells_of_a_defect_is_seen() -> None:
+    at, _ = answer_to(HISTORY, lambda one: isinstance(one.command, c.RenewLease))
+    assert "met a defect" in complaints(answered(at, ArbeitError(Code.INTERNAL, "oh")), Acknowledged)
+
+
 def test_an_acknowledgement_before_the_commit_is_seen() -> None:
     at, _ = answer_to(HISTORY, lambda one: isinstance(one.command, c.CompleteTask))
     assert "there is no task_completed" in complaints(moved(HISTORY, at, DONE), Acknowledged)
@@ -225,3 +230,13 @@ def test_answers_to_nobody_and_commands_without_answers_are_no_violations() -> N
     entries = [one for one in HISTORY.entries if not isinstance(one, Sent)]
     assert complaints(entries, Acknowledged) == ""
     assert complaints(entries, Isolation) == ""
+
+
+def test_keys_that_are_forgotten_too_soon_are_seen() -> None:
+    entry = HISTORY.entries[DONE]
+    assert isinstance(entry, Committed)
+    day = 24 * 3600 * 1_000_000
+    forgets = recommitted(entry, forget_receipts_before=entry.now - day + 1)
+    assert "forgets keys" in complaints(replaced(HISTORY, DONE, forgets), OneEffectPerKey)
+    in_time = recommitted(entry, forget_receipts_before=entry.now - day)
+    assert "forgets keys" not in complaints(replaced(HISTORY, DONE, in_time), OneEffectPerKey)

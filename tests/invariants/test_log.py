@@ -178,6 +178,12 @@ def test_a_row_may_remember_a_renewal_by_a_clock_that_was_ahead() -> None:
     assert complaints(replaced(HISTORY, DONE, ended), Times) == ""
 
 
+def test_a_lease_that_is_shorter_than_it_says_is_seen() -> None:
+    claimed = event_of(commit_with(HISTORY, "task_claimed", 1))
+    history = retold(HISTORY, "task_claimed", 1, expires_at=claimed.at + 60_000)
+    assert "until" in complaints(history, Times)
+
+
 def test_a_renewal_beyond_the_end_of_its_run_is_seen() -> None:
     claimed = event_of(commit_with(HISTORY, "task_claimed", 1))
     history = retold(HISTORY, "task_claimed", 1, ends_by=claimed.at + 60_000_000)

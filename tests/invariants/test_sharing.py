@@ -161,3 +161,9 @@ def test_other_rankings_are_judged_by_their_order_alone() -> None:
         assert one.claim().task.title == "low"
         assert one.claim().task.title == "critical"
     assert complaints(one.history, Overtaking) == ""
+
+
+def test_a_remainder_that_is_dropped_is_seen() -> None:
+    fair = contest({}, picks=20, a=3, b=7)
+    assert complaints(fair, Fairness) == ""
+    assert "is its due" in complaints(retold(fair, "task_claimed", 3, remainder=0), Fairness)

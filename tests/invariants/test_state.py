@@ -7,8 +7,9 @@ import attrs
 import pytest
 
 from arbeit.core import commands as c
-from arbeit.core.model import SECOND
+from arbeit.core.model import SECOND, Beat
 from arbeit.core.record import change
+from arbeit.core.transitions import Transition, step_for
 from arbeit.testing.invariants import Terms
 from arbeit.testing.invariants.graph import Blockers, NoCycle
 from arbeit.testing.invariants.limits import Limits
@@ -45,6 +46,18 @@ def task_called(title: str) -> str:
 
 
 # --- transitions --------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_lets_final_statuses_go_is_no_excuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    lax = Transition("task.cancel", "cancel", "completed", ("cancelled",))
+    monkeypatch.setattr("arbeit.testing.invariants.state.step_for", lambda *one: step_for(*one) or lax)
+    done = HISTORY.entries[DONE]
+    assert isinstance(done, Committed)
+    ended = next(event for event in done.changes.events if event.type == "task_completed")
+    at = commit_with(HISTORY, "task_cancelled", -1)
+    again = with_event(HISTORY.entries[at], "task_cancelled", lambda event: change(event, task_id=ended.task_id))
+    assert at > DONE
+    assert "which is final" in complaints(replaced(HISTORY, at, again), LegalTransitions)
 
 
 def test_a_step_out_of_a_final_status_is_seen() -> None:
@@ -198,6 +211,18 @@ def test_a_text_beyond_its_limit_is_seen() -> None:
     assert "501 in title" in complaints(retold(HISTORY, "task_created", 1, title="x" * 501), Limits)
 
 
+def test_work_that_begins_before_its_time_is_seen() -> None:
+    with world() as one:
+        create(one, "T")
+        one.claim()
+    made = commit_with(one.history, "task_created")
+    entry = one.history.entries[made]
+    assert isinstance(entry, Committed)
+    put_off = retold(one.history, "task_created", ready_at=entry.now + SECOND)
+    assert complaints(one.history, Blockers) == ""
+    assert "was put off until" in complaints(put_off, Blockers)
+
+
 # --- reclaims -----------------------------------------------------------------------------------------------
 
 RECLAIMED = commit_with(HISTORY, "task_reclaimed", -1)
@@ -210,6 +235,38 @@ def test_a_lease_that_nobody_takes_back_in_the_calm_is_seen() -> None:
 def test_a_lease_that_is_taken_back_too_late_is_seen() -> None:
     late = moved(HISTORY, RECLAIMED, len(HISTORY.entries) - 20)
     assert "is still live" in complaints(late, ReclaimPromise)
+
+
+def test_a_lease_that_is_taken_back_before_its_deadline_is_seen() -> None:
+    entry = HISTORY.entries[RECLAIMED]
+    early = with_event(entry, "task_reclaimed", lambda event: change(event, at=event.at - 3600 * SECOND))
+    assert "before it ran out" in complaints(replaced(HISTORY, RECLAIMED, early), ReclaimPromise)
+
+
+def test_a_lease_that_is_renewed_and_taken_back_in_one_transaction_is_seen() -> None:
+    entry = HISTORY.entries[RECLAIMED]
+    assert isinstance(entry, Committed)
+    lease = entry.changes.changed["lease"][0]
+    renewed = recommitted(entry, beats=(Beat(lease.id, entry.now + SECOND, entry.now),))
+    assert "and taken back" in complaints(replaced(HISTORY, RECLAIMED, renewed), ReclaimPromise)
+
+
+def test_a_grace_that_is_shorter_than_the_project_says_is_seen() -> None:
+    def asked(**settings: object) -> History:
+        with world(0, **settings) as one:
+            create(one, "T")
+            held = one.claim()
+            one.reply(c.RegisterAgent(agent_id="boss", persona="supervisor", actor="boss"))
+            one.reply(c.PreemptTask(task_id=held.task.id, actor="boss"))
+        return one.history
+
+    at = commit_with(long := asked(), "preempt_requested")
+    entry = long.entries[at]
+    assert isinstance(entry, Committed)
+    assert complaints(long, ReclaimPromise) == ""
+    assert complaints(asked(preemption={"name": "on_request", "grace": 2}), ReclaimPromise) == ""
+    hasty = retold(long, "preempt_requested", ends_by=entry.now + 30 * SECOND - 1)
+    assert "leaves less than" in complaints(hasty, ReclaimPromise)
 
 
 def test_the_grace_can_be_set() -> None:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Event, Receipt, Reply
+from arbeit.core.model import SECOND, Event, Receipt, Reply
 from arbeit.testing.history import Answered, Committed, Sent, Stored
 from arbeit.testing.invariants.base import Checker, Terms
 from arbeit.wire import read_reply
@@ -62,7 +62,7 @@ class Acknowledged(Checker):
     name = "acknowledged"
     promise = (
         "What a caller was told is done is in the log exactly once and stays there, what was refused left no event, "
-        "and a command of unknown outcome is in the log whole or not at all, never twice."
+        "a command of unknown outcome is in the log whole or not at all, never twice, and nobody is told INTERNAL."
     )
 
     def __init__(self, terms: Terms | None = None) -> None:
@@ -120,6 +120,8 @@ class Acknowledged(Checker):
         if isinstance(entry.result, Reply):
             self._judge_reply(sent, entry.result, effect)
         elif entry.result.code is not Code.STORE_UNAVAILABLE:
+            if entry.result.code is Code.INTERNAL:
+                self.say(f"{_name(sent)} met a defect: {entry.result.message} ({entry.result.__cause__!r})")
             self._refused[key] = entry.number
             if effect is not None:
                 self.say(f"{_name(sent)} was refused ({entry.result.code}), but left event {effect.root}")
@@ -170,6 +172,8 @@ def _name(sent: Sent) -> str:
     return f"{sent.command.operation} {sent.number} of {sent.command.actor} in {sent.project}"
 
 
+_DAY = 24 * 3600 * SECOND
+"""For how long keys are remembered at least."""
 _PASSING = frozenset({Code.STORE_UNAVAILABLE, Code.OVERLOADED, Code.NOT_INITIALIZED})
 """Errors that say nothing of what a command was or did."""
 KeyOf = tuple[str, str, str, str]
@@ -192,7 +196,7 @@ class OneEffectPerKey(Checker):
     name = "one_effect_per_key"
     promise = (
         "A command that is repeated under its idempotency key has one effect and gets the same reply each time; "
-        "the same key for another request is refused as IDEMPOTENCY_MISMATCH."
+        "the same key for another request is refused as IDEMPOTENCY_MISMATCH, and no key is forgotten within a day."
     )
 
     def __init__(self, terms: Terms | None = None) -> None:
@@ -225,6 +229,8 @@ class OneEffectPerKey(Checker):
             if kept is not None:
                 kept.replies.append(read_reply(receipt.reply))
         if before is not None:
+            if before > entry.now - _DAY:
+                self.say(f"the commit at {entry.now} forgets keys of {entry.project} that were used up to {before}")
             self._kept = {
                 key: kept for key, kept in self._kept.items() if key[0] != entry.project or kept.receipt.at >= before
             }

@@ -91,6 +91,7 @@ class Share:
     max_ready: int | None = None
     max_in_progress: int | None = None
     tag: int = 0
+    remainder: int = 0
 
 
 @define(eq=False)
@@ -280,7 +281,8 @@ class Book:
             job.status, job.submitted_by = "in_progress", None
         job.attempt, job.reason = fact.attempt, ""
         self._begin(job, _tenure(event, fact, fact.agent_id, fact.run_id or ""))
-        self.queues[job.queue].tag = fact.tag_after
+        share = self.queues[job.queue]
+        share.tag, share.remainder = fact.tag_after, fact.remainder
         self.virtual_time = fact.virtual_time
 
     def _handed(self, event: Event, fact: e.TaskHandedOver) -> None:

@@ -17,7 +17,8 @@ class Blockers(Bookkeeper):
     name = "blockers"
     promise = (
         "No work on a task begins, and no task is called ready, before everything that blocks it and all its children "
-        "have ended; and none is finished before its children unless the project only warns."
+        "have ended, or before the moment until which it was put off, unless it is resumed; and none is finished "
+        "before its children unless the project only warns."
     )
 
     def fact(self, book: Book, event: Event, fact: e.Fact) -> None:
@@ -27,6 +28,8 @@ class Blockers(Bookkeeper):
             self.judged += 1
             if job.status != "in_review" and (waits := book.waits_for(job.id)):
                 self.say(f"event {event.id} ({event.type}): {job.id} still waits for {', '.join(waits)}")
+            if job.ready_at > event.at and getattr(fact, "how", "") != "resume":
+                self.say(f"event {event.id} ({event.type}): {job.id} was put off until {job.ready_at}")
         elif isinstance(fact, e.TaskCompleted | e.TaskSubmitted | e.ReviewApproved):
             self.judged += 1
             children = book.unfinished_children(fact.task_id)

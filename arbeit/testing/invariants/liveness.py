@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from heapq import heappop, heappush
+from typing import Any
 
-from arbeit.core.events import Fact, PreemptRequested, TaskClaimed, TaskHandedOver
-from arbeit.core.model import Event
+from arbeit.core.events import Fact, PreemptRequested, TaskClaimed, TaskHandedOver, TaskReclaimed
+from arbeit.core.model import SECOND, Event
 from arbeit.testing.history import Committed, Entry, Happened
 from arbeit.testing.invariants.base import Bookkeeper, Terms
 from arbeit.testing.invariants.books import ENDS, Book, Job
+
+_GRACE = 30
+"""Seconds that a holder is given where a project does not say."""
 
 
 class ReclaimPromise(Bookkeeper):
@@ -17,13 +22,16 @@ class ReclaimPromise(Bookkeeper):
     name = "reclaim_promise"
     promise = (
         "In the calm phase a lease whose holder has gone silent is ended at most the grace (10 s) after its deadline, "
-        "or after the calm began if that was later; but in an archived project nothing changes."
+        "or after the calm began if that was later; but in an archived project nothing changes. At no time is one "
+        "taken back before its deadline, or its holder asked to give way given less than the project's grace."
     )
 
     def __init__(self, terms: Terms | None = None) -> None:
         super().__init__(terms)
         self._calm_at = 0
         self._deadlines: list[tuple[int, str, str]] = []
+        self._taken: set[str] = set()
+        """The leases that the present transaction takes back because they ran out."""
 
     def see(self, entry: Entry) -> list[str]:
         """Look at the deadlines before anything else that an entry says."""
@@ -44,10 +52,24 @@ class ReclaimPromise(Bookkeeper):
         if entry.kind == "phase" and entry.what == "calm":
             self._calm_at = entry.at
 
-    def fact(self, book: Book, _event: Event, fact: Fact) -> None:
-        """Count the leases that were ended in time, by their holders or for them."""
+    def fact(self, book: Book, event: Event, fact: Fact) -> None:
+        """Count the leases that were ended in time, by their holders or for them; look at what was taken too early."""
+        if isinstance(fact, PreemptRequested):
+            self._judge_grace(book, event, fact)
+        elif isinstance(fact, TaskReclaimed) and (held := book.live.get(book.jobs[fact.task_id].lease or "")):
+            self._taken.add(held.id)
+            if held.expires_at > event.at:
+                self.say(
+                    f"event {event.id} takes {held.id} on {held.task} back before it ran out, at {held.expires_at}"
+                )
         if self.phase in {"calm", "end"} and isinstance(fact, ENDS) and book.jobs[fact.task_id].lease is not None:
             self.judged += 1
+
+    def _judge_grace(self, book: Book, event: Event, fact: PreemptRequested) -> None:
+        grace = _grace(book.settings.get("preemption"))
+        last = book.tenures[fact.lease_id].ends_by
+        if grace is not None and fact.ends_by < min(event.at + grace, last if last is not None else fact.ends_by + 1):
+            self.say(f"event {event.id} asks for {fact.lease_id} by {fact.ends_by}, which leaves less than {grace} us")
 
     def after(self, book: Book, _event: Event, fact: Fact) -> None:
         """Learn deadlines of grants."""
@@ -57,8 +79,20 @@ class ReclaimPromise(Bookkeeper):
     def left(self, book: Book, entry: Committed) -> None:
         """Learn deadlines of renewals."""
         for beat in entry.changes.beats:
+            if beat.lease_id in self._taken and beat.expires_at > entry.now:
+                self.say(f"lease {beat.lease_id} was renewed until {beat.expires_at}, and taken back at {entry.now}")
             if beat.lease_id in book.tenures:
                 heappush(self._deadlines, (beat.expires_at, entry.project, beat.lease_id))
+        self._taken.clear()
+
+
+def _grace(preemption: object) -> int | None:
+    """Microseconds that a holder is given by a project's setting; None where a policy of its own says."""
+    said: Mapping[str, Any] = preemption if isinstance(preemption, Mapping) else {"name": preemption}
+    if said.get("name") not in {None, "on_request", "critical_waits"}:
+        return None
+    seconds: float = said.get("grace", _GRACE)
+    return round(seconds * SECOND)
 
 
 class Drained(Bookkeeper):

@@ -245,7 +245,7 @@ class Times(Bookkeeper):
     name = "times"
     promise = (
         "A time that a row records is that of an event, none lies after the commit that wrote it, "
-        "and no lease is renewed beyond the moment by which its run must end."
+        "a lease is granted for its whole length, and none is renewed beyond the moment by which its run must end."
     )
 
     def left(self, book: Book, entry: Committed) -> None:
@@ -285,5 +285,8 @@ class Times(Bookkeeper):
         until, last = getattr(fact, "expires_at", None), getattr(fact, "ends_by", None)
         if until is not None and until < event.at:
             self.say(f"event {event.id} grants a lease of {book.project} that ended at {until}, before it began")
+        length = getattr(fact, "ttl", None)
+        if until is not None and length is not None and until < event.at + length and until != last:
+            self.say(f"event {event.id} grants a lease of {length} us at {event.at} until {until} only")
         if until is not None and last is not None and until > last:
             self.say(f"event {event.id} grants a lease until {until}, though its run must end by {last}")

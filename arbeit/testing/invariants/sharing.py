@@ -86,7 +86,8 @@ class Fairness(_Picks):
     name = "fairness"
     promise = (
         "While two queues can be served at every pick, the work served to each per weight differs by at most one "
-        "service of each (1/w + 1/w'), and each pick takes from the queue whose turn comes first."
+        "service of each (1/w + 1/w'), each pick takes from the queue whose turn comes first, and it is charged what "
+        "the service costs, to the last remainder."
     )
 
     def __init__(self, terms: Terms | None = None) -> None:
@@ -111,9 +112,20 @@ class Fairness(_Picks):
             self.say(f"event {event.id} takes {fact.task_id} out of {queue}, where it was the turn of {first}")
         if fact.virtual_time < book.virtual_time:
             self.say(f"event {event.id} turns virtual time back to {fact.virtual_time} from {book.virtual_time}")
+        self._judge_charge(book, event, fact, queue)
         for other in heads:
             if other != queue and queue in heads:
                 self._compare(book, event, queue, other)
+
+    def _judge_charge(self, book: Book, event: Event, fact: e.TaskClaimed, queue: str) -> None:
+        if book.settings.get("weighting") not in {None, "queue_weight"}:
+            return
+        share = book.queues[queue]
+        whole, rest = divmod((1 << UNIT) + share.remainder, share.weight)
+        due = (max(share.tag, book.virtual_time) + whole, rest)
+        if (fact.tag_after, fact.remainder) != due:
+            said = f"{fact.tag_after} and {fact.remainder}"
+            self.say(f"event {event.id} puts queue {queue} (weight {share.weight}) at {said}, where {due} is its due")
 
     def _compare(self, book: Book, event: Event, served: str, other: str) -> None:
         drift = self._drift(book, served, other)

@@ -193,6 +193,9 @@ class LegalTransitions(Bookkeeper):
                 self.say(f"event {event.id} readies {job.id}, which is {job.status}")
             how = f"task.{fact.how}" if isinstance(fact, e.TaskClaimed) else _OPERATIONS.get(type(fact))
             self._source = (how, job.status, job.lease is not None) if how is not None else None
+            if how is not None and job.status in {"completed", "cancelled"}:
+                # Said here, not looked up: it is the table's own mistake if it lets them go.
+                self.say(f"event {event.id} ({event.type}) moves {job.id}, which is final: {job.status}")
 
     def _judge_birth(self, book: Book, event: Event, fact: e.TaskCreated | e.TaskImported) -> None:
         self.judged += 1
