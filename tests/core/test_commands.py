@@ -480,3 +480,12 @@ def test_a_culprit_fails_alone() -> None:
         assert results[1].code is Code.INTERNAL
         assert len(team.rows()["task"]) == 2
         assert team.sound()
+
+
+def test_a_project_is_made_in_its_own_log_alone() -> None:
+    with harness.team() as team:
+        hub = team.hub
+        (refused,) = hub._session.run("fresh", [c.CreateProject(key="other")])
+        assert isinstance(refused, ArbeitError)
+        assert refused.code is Code.INVALID_INPUT
+        assert [project.key for project in hub.projects()] == [PROJECT]

@@ -199,6 +199,18 @@ def test_an_error_that_names_another_projects_task_is_seen(where: str) -> None:
     assert elsewhere() in complaints(answered(created("first")[0], error), Isolation)
 
 
+def test_an_error_may_repeat_what_its_caller_had_named() -> None:
+    at, _ = created("first")
+    sent = find(HISTORY, lambda one: isinstance(one, Sent) and one.number == HISTORY.entries[at].number)  # type: ignore[union-attr]  # an answer
+    asked = HISTORY.entries[sent]
+    assert isinstance(asked, Sent)
+    named = attrs.evolve(asked, command=c.CancelTask(task_id=elsewhere()))
+    error = ArbeitError(Code.TASK_NOT_FOUND, f"there is no task {elsewhere()}", data={"task_id": elsewhere()})
+    history = answered(at, error)
+    assert elsewhere() in complaints(history, Isolation)
+    assert complaints(replaced(history, sent, named), Isolation) == ""
+
+
 def test_a_follower_that_hears_another_projects_event_is_seen() -> None:
     at = find(HISTORY, lambda one: isinstance(one, Followed) and one.project == OTHER)
     entry = HISTORY.entries[at]

@@ -31,6 +31,13 @@ def create_project(view: View, command: c.CreateProject, _env: Env) -> Steps:
             f"project {view.key} exists already",
             ("Open it without create, or choose another key.",),
         )
+    if command.key != view.key:
+        return Rejection(
+            Code.INVALID_INPUT,
+            f"a project called {command.key} cannot be made in the log of {view.key}",
+            ("Send the command to the project that it makes: hub.project(key, create=True) does.",),
+            data={"field": "key"},
+        )
     yield ProjectCreated(
         key=command.key, name=command.name or command.key, weight=command.weight, settings=command.settings
     )

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from arbeit.core import events as e
+from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Event, Reply
 from arbeit.core.record import names_of, values_of
 from arbeit.testing.history import Answered, Committed, Followed, Looked, Sent
@@ -96,10 +97,15 @@ class Isolation(Checker):
         if isinstance(entry.result, Reply):
             self._search(sent.project, entry.result, where)
         else:
-            text = f"{entry.result.message} {' '.join(entry.result.suggestions)}"
-            for found in _ID.findall(text):
+            self._refusal(sent, entry.result, where)
+
+    def _refusal(self, sent: Sent, error: ArbeitError, where: str) -> None:
+        """Look through an error, which may repeat what its caller had named, for the caller knew that already."""
+        known = {text for _, text in _texts(sent.command)}
+        said = _ID.findall(f"{error.message} {' '.join(error.suggestions)}")
+        for found in (*said, *(text for _, text in _texts(error.data))):
+            if found not in known:
                 self._judge(sent.project, found, where)
-            self._search(sent.project, entry.result.data, where)
 
     def looked(self, entry: Looked) -> None:
         """Look through what a reader was shown."""
