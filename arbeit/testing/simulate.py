@@ -17,10 +17,9 @@ from typing import Any, TextIO
 from attrs import asdict
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.testing.invariants import INVARIANTS
 from arbeit.testing.simulation.config import FAULTS
 from arbeit.testing.simulation.many import Outcome, Plan, Total, command, parse_faults, run_many, seeds_from
-from arbeit.testing.simulation.run import simulate
+from arbeit.testing.simulation.run import CHECKERS, simulate
 from arbeit.testing.simulation.stores import BACKENDS, LEASE_KEY
 from arbeit.testing.transcript import Transcript
 
@@ -104,7 +103,7 @@ def _range(text: str) -> range:
 
 
 def _list() -> None:
-    for checker in INVARIANTS:
+    for checker in CHECKERS:
         print(f"{checker.name:20} {checker.promise}")
     print(f"\nfaults: {', '.join(FAULTS)}")
 

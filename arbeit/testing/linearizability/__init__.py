@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from arbeit.testing.linearizability.checker import LIMIT, Verdict, check, check_parts
 from arbeit.testing.linearizability.histories import operations
+from arbeit.testing.linearizability.invariant import Linearizable
 from arbeit.testing.linearizability.operations import UNKNOWN, Operation, Specification, Unknown
 from arbeit.testing.linearizability.recording import Recorder, gather
 from arbeit.testing.linearizability.report import explain
@@ -24,6 +25,7 @@ from arbeit.testing.linearizability.tasks import TaskAction, TaskSpecification, 
 __all__ = [
     "LIMIT",
     "UNKNOWN",
+    "Linearizable",
     "Operation",
     "Recorder",
     "Specification",

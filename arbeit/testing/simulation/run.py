@@ -12,11 +12,14 @@ from attrs import frozen
 from arbeit.core.model import SECOND
 from arbeit.testing.history import Committed, Happened, History
 from arbeit.testing.invariants import INVARIANTS, Checker, Terms, Violation, Watch
+from arbeit.testing.linearizability import Linearizable
 from arbeit.testing.simulation.config import Config
 from arbeit.testing.simulation.stores import LEASE_KEY
 from arbeit.testing.simulation.world import Halted, World
 
 TERMS = Terms(lease_key=LEASE_KEY)
+CHECKERS: tuple[type[Checker], ...] = (*INVARIANTS, Linearizable)
+"""What is watched in every run."""
 
 
 @frozen
@@ -68,7 +71,7 @@ class Run:
 def simulate(
     config: Config,
     *,
-    checkers: Sequence[type[Checker]] = INVARIANTS,
+    checkers: Sequence[type[Checker]] = CHECKERS,
     policies: Mapping[str, Any] | None = None,
     terms: Terms = TERMS,
 ) -> Run:
