@@ -173,6 +173,17 @@ def test_a_command_that_was_sent_twice_under_one_key_counts_once(observed: Obser
     assert wrong(observed.history) == []
 
 
+def test_a_claim_that_found_nothing_may_find_something_under_the_same_key(observed: Observed) -> None:
+    claim = c.ClaimTasks(actor="ada", agent="ada", capabilities=(), idempotency_key="k")
+    observed.do(claim)
+    observed.do(c.CreateTask(title="t"))
+    observed.do(claim)
+    observed.do(claim)
+    (found,) = operations(observed.history, key=KEY).values()
+    assert [one.action.operation for one in found] == ["task.create", ""]
+    assert wrong(observed.history) == []
+
+
 def test_a_repetition_that_is_done_anew_is_noticed(observed: Observed) -> None:
     observed.do(c.CreateTask(title="t"))
     observed.do(c.ClaimTasks(actor="ada", agent="ada", capabilities=(), idempotency_key="k"))

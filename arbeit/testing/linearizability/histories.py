@@ -73,7 +73,7 @@ def _merged(calls: Sequence[_Call]) -> list[_Call]:
     """Repetitions under one idempotency key as one call, from the first sending to the first answer.
 
     An answer that differs from the first stays a call of its own: no task can explain it, if it says that something
-    was done a second time.
+    was done a second time. But an answer that nothing was ready is never given again: the next one counts as the first.
     """
     first: dict[tuple[str, ...], int] = {}
     merged: list[_Call] = []
@@ -91,8 +91,14 @@ def _merged(calls: Sequence[_Call]) -> list[_Call]:
         if known.returned is None:
             merged[first[same]] = _Call(known.sent, known.called, call.returned, call.result)
         elif call.returned is not None and _gist(call.result) != _gist(known.result):
+            if _gist(known.result) == _NOTHING:
+                first[same] = len(merged)
             merged.append(call)
     return merged
+
+
+_NOTHING: object = (None, [])
+"""The gist of an answer that nothing was done."""
 
 
 def _gist(result: object) -> object:
