@@ -1,8 +1,9 @@
 """Mutation testing of the core and the policies: `make mutation ARGS="core/leases core/graph"`.
 
 Mutants that the tests do not catch are survivors. Those that no test can catch, because they change nothing that
-anybody could see, are listed with a reason in survivors.toml; any other one fails the command. Verdicts are kept in
-build/mutation: a mutant is judged again only where its function changed, or where it survived.
+anybody could see, are listed with a reason in survivors.toml; any other one fails the command (1), and so do mutants
+that are not judged yet (2). Verdicts are kept in build/mutation: a mutant is judged again only where its function
+changed, or where it survived and is not listed.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.mutation.standing import conclusion, table
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "mutation"
@@ -59,37 +61,23 @@ def _copy(source: str, target: str) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge what was asked for, and say what survives."""
+    """Judge what was asked for, and say what survives and what is not judged."""
     os.environ["MUTANT_UNDER_TEST"] = ""
     # Not before: it loads mutmut, which the copying needs nothing of.
     from tests.mutation.mutants import Mutants
 
-    mutants = Mutants()
+    entries = tomllib.loads(SURVIVORS.read_text("utf-8")).get("survivor", ())
+    mutants = Mutants(frozenset((entry["function"], entry["change"]) for entry in entries))
     if not options.report:
         mutants.generate()
         mutants.judge(options.modules, budget=options.budget, seconds=options.minutes * 60)
-    known = {
-        (entry["function"], entry["change"])
-        for entry in tomllib.loads(SURVIVORS.read_text("utf-8")).get("survivor", ())
-    }
-    new = 0
-    for path, verdicts in mutants.verdicts(options.modules):
-        survivors = list(mutants.surviving(path))
-        fresh = [it for it in survivors if (it.function, it.change) not in known]
-        new += len(fresh)
-        print(_line(path, verdicts, len(survivors) - len(fresh)))
-        for it in fresh:
-            print(f"{it.shown}\n\n[[survivor]] # {it.mutant}\nfunction = '{it.function}'\nchange = '''{it.change}'''\n")
-    print(f"{new} survivors that {SURVIVORS.name} does not explain")
-    return 1 if new else 0
-
-
-def _line(path: str, verdicts: Counter[str], explained: int) -> str:
-    judged = sum(verdicts.values()) - verdicts["not checked"]
-    caught = verdicts["killed"] + verdicts["timeout"]
-    score = f"{caught / judged:6.1%}" if judged else "     -"
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
-    return f"{path:<36} {score} of {judged:>4} caught ({counts}; {explained} explained)"
+    found = mutants.standing(options.modules)
+    for it in (it for module in found for it in module.unexplained):
+        print(f"{it.shown}\n\n[[survivor]] # {it.mutant}\nfunction = '{it.function}'\nchange = '''{it.change}'''\n")
+    print("\n".join(table(found)))
+    text, code = conclusion(found)
+    print(text)
+    return code
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ judged in a fork of that session, first by quick tests and those that caught its
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import struct
@@ -61,13 +62,16 @@ class Judge:
     report: Callable[[str, int, float], None]
     until: float
     caught: dict[str, Counter[str]] = field(factory=dict)
-    """How many mutants of a module each test has caught."""
+    """How many mutants of each module each test has caught, and of all modules under no name."""
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Judge every mutant, in place of pytest's own loop."""
         if session.testsfailed:
             raise session.Failed("the tests could not be collected")
         items = {item.nodeid: item for item in session.items}
+        # What thousands of collected tests hold is looked through, and so copied, by no fork.
+        gc.collect()
+        gc.freeze()
         for mutant in self.mutants:
             if time.monotonic() > self.until:
                 break
@@ -90,7 +94,8 @@ class Judge:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if told:
             name = names[struct.unpack("<i", told)[0]]
-            self.caught.setdefault(_module(mutant), Counter())[name] += 1
+            for group in (_module(mutant), ""):
+                self.caught.setdefault(group, Counter())[name] += 1
             return KILLED
         # A child that died without a word ran out of time or memory, or crashed: caught as well, but not by an assert.
         return SURVIVED if status == 0 else TIMEOUT
@@ -103,11 +108,12 @@ class Judge:
         for name, count in caught.items():
             files[_file(name)] += count
         sizes = Counter(map(_file, names))
-        reached = self.reach.functions
+        reached, anywhere = self.reach.functions, self.caught.get("", Counter())
 
         def promise(name: str) -> float:
             """What a test promises: its own catches, a share of its file's, and more the less else it reaches."""
-            return caught[name] + files[_file(name)] / sizes[_file(name)] / 5 + 1 / (1 + reached[name])
+            shared = files[_file(name)] / sizes[_file(name)] / 5 + anywhere[name] / 20
+            return caught[name] + shared + 1 / (1 + reached[name])
 
         # By the time that a catch is expected to take.
         ordered = sorted(names, key=lambda name: (seconds.get(name, 0.0) / promise(name), name))

@@ -30,6 +30,7 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 from mutmut.workers.isolation import get_mutant_runner
 
 from tests.mutation.judge import KILLED, SURVIVED, TIMEOUT, Judge, Reach
+from tests.mutation.standing import Standing, Survivor
 
 FRESH = ("tests/policies", "tests/core/test_limits.py", "tests/core/test_commands.py", "tests/core/test_readiness.py")
 """The tests that judge what runs while modules are imported: it makes checks of fields, and policies by name."""
@@ -42,17 +43,14 @@ print(*state()._stats)
 
 
 @frozen
-class Survivor:
-    """A mutant that no test catches: its name, its function, the lines it takes out and puts in."""
-
-    mutant: str
-    function: str
-    change: str
-    shown: str
-
-
 class Mutants:
-    """The mutants of a copy of the tree, which the working directory has to be."""
+    """The mutants of a copy of the tree, which the working directory has to be.
+
+    Attributes:
+        explained: the (function, change) of survivors that no test can catch.
+    """
+
+    explained: frozenset[tuple[str, str]]
 
     def generate(self) -> None:
         """Make mutants of what changed, and find out which tests reach them."""
@@ -63,13 +61,16 @@ class Mutants:
         copy_also_copy_files()
         setup_source_paths()
         mutmut.create_mutants(2)
-        mutmut.collect_or_load_stats(get_mutant_runner(1), apply_config_invalidation=True)
+        # More tests catch no fewer mutants: what was caught by those of an earlier selection stays caught.
+        mutmut.collect_or_load_stats(get_mutant_runner(1), apply_config_invalidation=False)
 
     def judge(self, modules: Sequence[str], *, budget: float, seconds: float) -> None:
-        """Judge the mutants of these modules that are not known to be caught, for so long at most."""
+        """Judge the mutants of these modules that are not known to be caught or explained, for so long at most."""
         tables = [self._table(path) for path in self._paths(modules)]
         home = {mutant: table for table in tables for mutant in table.exit_code_by_key}
-        todo = [mutant for mutant, table in home.items() if table.exit_code_by_key[mutant] not in {KILLED, TIMEOUT}]
+        known = {it.mutant for table in tables for it in self._surviving(table) if self._explains(it)}
+        settled = {mutant for mutant, table in home.items() if table.exit_code_by_key[mutant] in {KILLED, TIMEOUT}}
+        todo = [mutant for mutant in home if mutant not in settled | known]
         # Those that were never judged come first: what catches them is what is tried first on survivors.
         todo.sort(key=lambda mutant: home[mutant].exit_code_by_key[mutant] is not None)
         until, folder = time.monotonic() + seconds, Path.cwd()
@@ -87,18 +88,26 @@ class Mutants:
             if mangled_name_from_mutant_name(mutant) in early and time.monotonic() < until:
                 judge_afresh(mutant, report)
 
-    def verdicts(self, modules: Sequence[str]) -> Iterator[tuple[str, Counter[str]]]:
-        """What is known of each module's mutants."""
-        for path in self._paths(modules):
-            codes = self._table(path).exit_code_by_key.values()
-            if codes:
-                yield path, Counter(status_by_exit_code[code] for code in codes)
+    def standing(self, modules: Sequence[str]) -> list[Standing]:
+        """What is known of each of these modules that has mutants."""
+        tables = [self._table(path) for path in self._paths(modules)]
+        return [self._standing(table) for table in tables if table.exit_code_by_key]
 
-    def surviving(self, path: str) -> Iterator[Survivor]:
+    def _standing(self, table: SourceFileMutationData) -> Standing:
+        survivors = list(self._surviving(table))
+        fresh = tuple(it for it in survivors if not self._explains(it))
+        verdicts = Counter(status_by_exit_code[code] for code in table.exit_code_by_key.values())
+        seconds = sum(table.durations_by_key.get(mutant) or 0.0 for mutant in table.exit_code_by_key)
+        return Standing(str(table.path), verdicts, len(survivors) - len(fresh), fresh, seconds)
+
+    def _explains(self, it: Survivor) -> bool:
+        return (it.function, it.change) in self.explained
+
+    def _surviving(self, table: SourceFileMutationData) -> Iterator[Survivor]:
         """The mutants of a module that no test catches, whether or not one reaches them."""
-        for mutant, code in self._table(path).exit_code_by_key.items():
+        for mutant, code in table.exit_code_by_key.items():
             if status_by_exit_code[code] in {"survived", "no tests"}:
-                shown = get_diff_for_mutant(mutant, path=path)
+                shown = get_diff_for_mutant(mutant, path=table.path)
                 lines = [line for line in shown.splitlines()[2:] if line[:1] in {"-", "+"}]
                 change = " ".join(" ".join(line.split()) for line in lines)
                 yield Survivor(mutant, mangled_name_from_mutant_name(mutant), change, shown)
@@ -142,6 +151,8 @@ def _judge_in_forks(todo: list[str], budget: float, report: Callable[[str, int, 
     set_mutant_under_test("")
     if wanted:
         plugin = Judge(todo, reach, budget, report, until)
-        options = ["--rootdir=.", "-q", "--capture=sys", "-o", "timeout=60", *config().pytest_add_cli_args]
+        # A traceback with source would parse a module of thousands of mutants, which takes seconds.
+        options = ["--rootdir=.", "-q", "--capture=sys", "--tb=native", "-o", "timeout=60"]
+        options += [f"--basetemp={Path.cwd() / 'scratch'}", *config().pytest_add_cli_args]
         with chdir("mutants"):
             pytest.main([*options, *wanted], plugins=[plugin])
