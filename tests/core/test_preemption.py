@@ -1,5 +1,6 @@
 """Giving way: asked for, heard of, and enforced at the end of the grace."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from arbeit.core import commands as c
 from arbeit.core.errors import Code
 from arbeit.core.events import PreemptRequested, TaskReclaimed, TaskReleased
 from arbeit.core.model import Reply, Task
+from arbeit.core.policy import Holding
+from arbeit.policies import CriticalWaits, QueueAccess
 from tests.core import harness
 from tests.core.harness import Held, Team, make, seconds
 
@@ -192,6 +195,85 @@ def test_nobody_is_asked_for_work_that_nobody_could_be_given() -> None:
         team.create("urgent", priority="critical", queue="full")
         sweep_after(team, 60, *held, full)
         assert asked_of(team) == ["full-1"]
+
+
+def test_a_holder_that_gives_way_already_makes_room_and_another_waiting_task_asks_another() -> None:
+    with harness.team(settings=WAITS) as team:
+        held = holders(team, ("ada", "low-1", "low"), ("bob", "high-1", "high"))
+        for _ in range(2):
+            team.create("urgent", priority="critical")
+        team.tick(59)
+        preempt(team, held[1].task)
+        sweep_after(team, 1, *held)
+        # One waiting task takes bob's place, whom the policy would not have asked; the other asks ada.
+        assert asked_of(team) == ["high-1", "low-1"]
+
+
+def test_critical_work_that_is_taken_in_the_same_batch_asks_nobody_and_what_waits_behind_it_does() -> None:
+    with harness.team(settings=WAITS) as team:
+        team.do(c.RegisterAgent(agent_id="ada", capabilities=("sql",)))
+        holders(team, ("ada", "low-1", "low"))
+        mine = team.start(team.create(), "zoe", ttl=seconds(600))
+        team.create(task_id="urgent-1", priority="critical")
+        team.create(task_id="urgent-2", priority="critical", requires=("sql",))
+        team.tick(60)
+        reply = team.complete(mine, then_claim=c.ClaimTasks(actor="zoe", agent="zoe"))
+        assert [grant.task.id for grant in reply.grants] == ["urgent-1"]
+        assert [(fact.task_id, fact.reason) for fact in team.facts(PreemptRequested)] == [
+            ("low-1", "critical task urgent-2 waits")
+        ]
+
+
+def test_what_was_handed_over_and_not_taken_up_is_not_asked_for() -> None:
+    with harness.team(settings=WAITS) as team:
+        held = holders(team, ("ada", "high-1", "high"), ("bob", "low-1", "low"))
+        team.do(c.RegisterAgent(agent_id="eve"))
+        team.do(make(c.HandoffTask, **held[1].proof(), to_agent="eve", ttl=seconds(600)))
+        team.create("urgent", priority="critical")
+        sweep_after(team, 60, held[0])
+        assert asked_of(team) == ["high-1"]
+
+
+def test_only_those_are_asked_who_see_the_waiting_work() -> None:
+    access = QueueAccess(queues={"bob": frozenset({"default"})})
+    with harness.team(settings=WAITS, policies={"access": access}) as team:
+        held = holders(team, ("ada", "high-1", "high"), ("bob", "low-1", "low"))
+        team.create("urgent", priority="critical", queue="secret")
+        sweep_after(team, 60, *held)
+        assert asked_of(team) == ["high-1"]
+        team.create("urgent", priority="critical")
+        sweep_after(team, 60, *held)
+        assert asked_of(team) == ["high-1", "low-1"]
+
+
+class Curious(CriticalWaits):
+    """Asks the holder whose name the waiting task has as its title."""
+
+    def victim(self, waiting: Task, holders: Sequence[Holding]) -> Holding | None:
+        named = [held for held in holders if held.agent.id == waiting.title]
+        return named[0] if named else None
+
+
+def test_a_policy_is_told_the_waiting_task_and_of_each_holding_its_task_lease_and_agent() -> None:
+    with harness.team(policies={"preemption": Curious()}) as team:
+        held = holders(team, ("ada", "low-1", "low"), ("bob", "high-1", "high"), ("eve", "low-2", "low"))
+        for agent in ("bob", "zoe"):
+            team.create(agent, priority="critical")
+        sweep_after(team, 60, *held)
+        assert asked_of(team) == ["high-1"]
+
+
+def test_holders_beyond_what_is_looked_at_are_not_asked_though_the_batch_has_loaded_their_leases(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("arbeit.backends.memory.tables.LIVE_LEASES", 2)
+    with harness.team(settings=WAITS) as team:
+        held = holders(team, *((f"agent-{number}", f"low-{number}", "low") for number in range(8)))
+        team.create("urgent", priority="critical")
+        team.tick(60)
+        team.forget_view()
+        team.do_all(*(make(c.RenewLease, **each.proof()) for each in held[2:]))
+        assert asked_of(team) == ["low-1"]
 
 
 def test_no_policy_asks_unless_a_project_says_so(team: Team) -> None:
