@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from arbeit.core.graph import Unknown, path
+from arbeit.core.graph import TooLarge, Unknown, path
 from arbeit.core.model import Relationship
 from arbeit.core.view import View
 
@@ -43,3 +43,10 @@ def test_no_path_leads_through_what_is_left_out() -> None:
     assert walked(part, "a", "z") == ["a", "b", "z"]
     assert walked(part, "a", "z", without="b") is None
     assert walked(part, "z", "a") is None
+
+
+def test_a_search_ends_beyond_the_limit_and_not_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arbeit.core.graph.GRAPH_EDGES", 3)
+    assert walked(Part(("a", "b"), ("b", "c"), loaded="abc"), "a", "z") is None
+    with pytest.raises(TooLarge):
+        walked(Part(("a", "b"), ("b", "c"), ("c", "d"), loaded="abcd"), "a", "z")
