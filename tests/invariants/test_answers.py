@@ -16,6 +16,7 @@ from tests.invariants.doctoring import (
     Answered,
     Committed,
     Followed,
+    History,
     Looked,
     Sent,
     Stored,
@@ -29,7 +30,7 @@ from tests.invariants.doctoring import (
     retold,
     with_event,
 )
-from tests.invariants.recording import OTHER, story
+from tests.invariants.recording import OTHER, story, world
 
 HISTORY = story()
 DONE = commit_with(HISTORY, "task_completed")
@@ -252,3 +253,22 @@ def test_keys_that_are_forgotten_too_soon_are_seen() -> None:
     assert "forgets keys" in complaints(replaced(HISTORY, DONE, forgets), OneEffectPerKey)
     in_time = recommitted(entry, forget_receipts_before=entry.now - day)
     assert "forgets keys" not in complaints(replaced(HISTORY, DONE, in_time), OneEffectPerKey)
+
+
+def repeated() -> History:
+    """A task that is made under a key, and asked for once more."""
+    with world() as one:
+        for _ in range(2):
+            one.do(c.CreateTask(actor="ada", title="T", idempotency_key="k"))
+    return one.history
+
+
+def test_a_second_effect_is_seen_though_there_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complaints(repeated(), OneEffectPerKey) == ""
+    monkeypatch.setattr("arbeit.core.batch.Batch._keep", lambda *_: None)
+    assert "is a second effect of ada's task.create" in complaints(repeated(), OneEffectPerKey)
+
+
+def test_a_stored_reply_that_is_not_what_was_told_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arbeit.wire.Wire.reply", lambda *_: "{}")
+    assert "is not the one that is stored" in complaints(repeated(), OneEffectPerKey)

@@ -206,6 +206,10 @@ class OneEffectPerKey(Checker):
         """By key and correlation id: what was asked."""
         self._kept: dict[KeyOf, _Kept] = {}
         self._ever: set[KeyOf] = set()
+        self._keys: dict[tuple[str, str], KeyOf | None] = {}
+        """By project and correlation id: the key that a command was sent under."""
+        self._effects: dict[KeyOf, tuple[str, int]] = {}
+        """By key: the correlation id of the command that left events, and when."""
 
     def sent(self, entry: Sent) -> None:
         """Remember what was asked under a key."""
@@ -214,10 +218,16 @@ class OneEffectPerKey(Checker):
             key = (entry.project, command.actor, command.operation, command.idempotency_key)
             self._asked[entry.number] = (key, entry, self.index)
             self._bodies.setdefault((key, command.correlation_id or ""), body(command))
+            if command.correlation_id is not None:
+                # An id that was sent with several keys tells nothing of any.
+                known = self._keys.setdefault((entry.project, command.correlation_id), key)
+                self._keys[entry.project, command.correlation_id] = key if known == key else None
 
     def committed(self, entry: Committed) -> None:
-        """Keep the receipts, one for each key."""
+        """Keep the receipts, one for each key, and see who had an effect."""
         before = entry.changes.forget_receipts_before
+        for event in entry.changes.events:
+            self._judge_effect(event)
         for receipt in entry.changes.receipts:
             key = (entry.project, receipt.actor, receipt.operation, receipt.key)
             self.judged += 1
@@ -234,6 +244,16 @@ class OneEffectPerKey(Checker):
             self._kept = {
                 key: kept for key, kept in self._kept.items() if key[0] != entry.project or kept.receipt.at >= before
             }
+
+    def _judge_effect(self, event: Event) -> None:
+        key = self._keys.get((event.project, event.correlation_id or ""))
+        # A claim that finds nothing may have made its agent known; its key stays free.
+        if key is None or event.type == "agent_registered":
+            return
+        by, at = self._effects.get(key, (event.correlation_id, event.at))
+        if by != event.correlation_id and event.at - at < _DAY:
+            self.say(f"event {event.id} is a second effect of {key[1]}'s {key[2]} under key {key[3]}")
+        self._effects[key] = (event.correlation_id or "", event.at)
 
     def _keep(self, key: KeyOf, receipt: Receipt, entry: Committed) -> None:
         by = {event.correlation_id or "" for event in entry.changes.events if event.idempotency_key == receipt.key}
@@ -256,6 +276,15 @@ class OneEffectPerKey(Checker):
         elif kept is not None and kept.body is not None and index > kept.index:
             self.judged += 1
             self._judge(sent, entry.result, kept, same=same)
+        elif kept is not None and same and isinstance(entry.result, Reply) and self._worth(sent, entry.result):
+            self.judged += 1
+            if entry.result not in kept.replies:
+                self.say(f"{_name(sent)} got a reply that is not the one that is stored for those who repeat it")
+
+    @staticmethod
+    def _worth(sent: Sent, reply: Reply) -> bool:
+        """Whether a reply is one to keep: "nothing ready" is not."""
+        return bool(reply.grants) or not isinstance(sent.command, c.ClaimTasks)
 
     def _judge(self, sent: Sent, result: Reply | ArbeitError, kept: _Kept, *, same: bool) -> None:
         if isinstance(result, ArbeitError):
