@@ -14,8 +14,9 @@ from arbeit.core.batch import fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.events import Fact
 from arbeit.core.leases import token_for
-from arbeit.core.model import SECOND, Event, Grant, Lease, Relationship, Reply, Run, Task
+from arbeit.core.model import SECOND, Changes, Event, Grant, Lease, Relationship, Reply, Run, Task
 from arbeit.core.policy import EVERYTHING
+from arbeit.ports import Job
 from arbeit.testing.clock import VirtualClock
 from arbeit.wire import fact_of
 
@@ -174,12 +175,33 @@ class Team:
 
 @contextmanager
 def team(
-    *, seed: int = 0, settings: Mapping[str, Any] | None = None, policies: Mapping[str, Any] | None = None
+    *,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    policies: Mapping[str, Any] | None = None,
+    defects: bool = False,
 ) -> Iterator[Team]:
-    """An open team; property tests open one for each example."""
+    """An open team; property tests open one for each example. What fails by a defect is raised, unless it is meant."""
     clock = VirtualClock(seed)
     with sync.open("memory://", clock=clock, key=KEY, policies=policies) as hub:
+        if not defects:
+            tell_defects(hub)
         yield Team(hub, clock, settings or {})
+
+
+def tell_defects(hub: sync.Hub) -> None:
+    """Raise what spoils a batch, which would be run again in parts, from a fresh view: that may hide why it failed."""
+    store = hub._session.kernel.store
+    plain = store.transact
+
+    def transact(jobs: Sequence[Job]) -> list[Changes | Exception]:
+        results = plain(jobs)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, ArbeitError):
+                raise result
+        return results
+
+    vars(store)["transact"] = transact
 
 
 def outcome(call: Callable[[], T]) -> T | ArbeitError:

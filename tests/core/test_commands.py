@@ -473,7 +473,7 @@ def test_a_culprit_fails_alone() -> None:
                 raise ValueError(msg)
             return ready_at
 
-    with harness.team(policies={"ranking": Broken()}) as team:
+    with harness.team(policies={"ranking": Broken()}, defects=True) as team:
         results = team.do_all(*(c.CreateTask(title="t", priority=each) for each in ("high", "low", "normal")))
         assert [isinstance(result, Reply) for result in results] == [True, False, True]
         assert isinstance(results[1], ArbeitError)

@@ -1,0 +1,106 @@
+"""What a grant holds: how long, for whom, in which trace; what was handed over; what a claim is told beforehand."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from arbeit.core import commands as c
+from arbeit.core.events import HandoffAccepted
+from arbeit.core.model import Explanation
+from arbeit.policies import QueueAccess
+from tests.core import harness
+from tests.core.harness import PROJECT, Team, make, seconds
+
+TRACE = "a" * 32
+TRACEPARENT = f"00-{TRACE}-{'b' * 16}-01"
+
+
+@contextmanager
+def another_process(team: Team) -> Iterator[None]:
+    """What is done in here moves the log behind the back of the view that was cached before."""
+    cached = team.kernel._views.pop(PROJECT)
+    yield
+    team.kernel._views[PROJECT] = cached
+
+
+def handed_over(team: Team, task_id: str, ttl: float = 60) -> None:
+    team.do(c.RegisterAgent(agent_id="bob"))
+    held = team.start(team.create(task_id=task_id))
+    team.do(make(c.HandoffTask, **held.proof(), to_agent="bob", ttl=seconds(ttl)))
+
+
+def explained(team: Team, actor: str = "ada", **fields: object) -> Explanation:
+    said = team.do(make(c.ExplainClaim, actor=actor, **fields)).explanation
+    assert said is not None
+    return said
+
+
+# --- taking up ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("asked", "lasts"), [(300, 300), (None, 40)])
+def test_work_is_taken_up_for_as_long_as_the_claim_asks_or_else_as_it_was_handed_over_for(
+    team: Team, asked: float | None, lasts: float
+) -> None:
+    handed_over(team, "a", ttl=40)
+    team.tick(5)
+    taken = team.claim("bob", ttl=None if asked is None else seconds(asked))
+    assert taken is not None
+    assert (taken.lease.expires_at, taken.lease.heartbeat_at) == (team.now + seconds(lasts), team.now)
+    assert team.rows()["lease"][taken.lease.id] == taken.lease
+
+
+def test_who_takes_work_up_says_in_which_session_and_trace(team: Team) -> None:
+    handed_over(team, "a")
+    taken = team.claim("bob", session_id="s-1", traceparent=TRACEPARENT)
+    assert taken is not None
+    assert (taken.run.session_id, taken.run.trace_id) == ("s-1", TRACE)
+    fact = team.facts(HandoffAccepted)[0]
+    assert (fact.task_id, fact.run_id, fact.lease_id) == ("a", taken.run.id, taken.lease.id)
+
+
+def test_a_run_outside_of_any_trace_has_none(team: Team) -> None:
+    team.create()
+    held = team.claim()
+    assert held is not None
+    assert held.run.trace_id == ""
+
+
+# --- picking ------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_finds_what_waits_though_another_process_has_moved_the_log(team: Team) -> None:
+    team.create(task_id="a")
+    with another_process(team):
+        team.create(task_id="b", queue="other")
+    assert [held.task.id for held in team.claim_many("ada", 2)] == ["a", "b"]
+
+
+# --- being told ---------------------------------------------------------------------------------------------
+
+
+def test_an_explanation_goes_by_what_the_agent_is_known_to_have_unless_it_says_otherwise(team: Team) -> None:
+    team.do(c.RegisterAgent(agent_id="ada", capabilities=("gpu",)))
+    team.create(task_id="a", requires=("gpu",))
+    assert explained(team).task_id == "a"
+    assert explained(team, capabilities=()).task_id is None
+    assert explained(team, "bob", agent="bob").task_id is None
+    assert explained(team, "bob", agent="bob", capabilities=("gpu",)).task_id == "a"
+
+
+def test_an_explanation_after_a_restart_looks_into_the_queues_asked_for(team: Team) -> None:
+    team.create(task_id="a", queue="first")
+    team.create(task_id="b", queue="second")
+    team.forget_view()
+    assert explained(team, queues=("second",)).task_id == "b"
+
+
+def test_an_explanation_shows_the_other_queues_that_an_actor_may_see() -> None:
+    access = QueueAccess({"ada": frozenset({"mine", "ours"})})
+    with harness.team(policies={"access": access}) as team:
+        for queue in ("mine", "ours", "theirs"):
+            team.create(queue=queue)
+        said = explained(team)
+        assert said.queue == "mine"
+        assert [(one.queue, one.reason) for one in said.passed] == [("ours", "its turn comes later")]
