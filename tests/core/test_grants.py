@@ -6,9 +6,12 @@ from contextlib import contextmanager
 import pytest
 
 from arbeit.core import commands as c
+from arbeit.core.decide.grants import window_sizes
 from arbeit.core.events import HandoffAccepted
-from arbeit.core.model import Explanation
-from arbeit.policies import QueueAccess
+from arbeit.core.fairness import SCALE
+from arbeit.core.model import Explanation, Reply, Task
+from arbeit.core.view import View
+from arbeit.policies import QueueAccess, QueueWeight
 from tests.core import harness
 from tests.core.harness import PROJECT, Team, make, seconds
 
@@ -104,3 +107,40 @@ def test_an_explanation_shows_the_other_queues_that_an_actor_may_see() -> None:
         said = explained(team)
         assert said.queue == "mine"
         assert [(one.queue, one.reason) for one in said.passed] == [("ours", "its turn comes later")]
+
+
+# --- how much is loaded ahead -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("groups", "each"), [(1, 64), (3, 21), (16, 4), (20, 4)])
+def test_windows_share_what_is_loaded_ahead_and_hold_four_rows_at_least(groups: int, each: int) -> None:
+    wanted = tuple((f"queue-{number}", "") for number in range(groups))
+    sizes = window_sizes(View(PROJECT), wanted + wanted)
+    assert sizes == dict.fromkeys(wanted, each)
+    assert all(type(size) is int for size in sizes.values())
+
+
+def test_one_batch_is_granted_more_than_one_window_holds(team: Team) -> None:
+    names = [team.create(task_id=f"t-{number:03}").id for number in range(80)]
+    team.forget_view()
+    claim = make(c.ClaimTasks, agent="ada", n=40)
+    granted = [
+        grant.task.id for reply in team.do_all(claim, claim) if isinstance(reply, Reply) for grant in reply.grants
+    ]
+    assert granted == names
+
+
+class ByTitle(QueueWeight):
+    """Serving a task costs what its title says."""
+
+    def cost(self, task: Task) -> int:
+        return int(task.title)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_queue_pays_what_the_policy_says_that_its_task_costs(by_name: bool) -> None:
+    with harness.team(policies={"weighting": ByTitle()}) as team:
+        team.create("3", task_id="a")
+        held = team.start("a") if by_name else team.claim()
+        assert held is not None
+        assert team.rows()["queue"]["default"].tag == (3 << SCALE) // 100
