@@ -13,9 +13,9 @@ from arbeit import sync
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.leases import token_for
-from arbeit.core.model import Reply
+from arbeit.core.model import Changes, Head, Reply
 from arbeit.testing.clock import VirtualClock
-from arbeit.testing.history import Answered, Entry, History, Looked, Sent
+from arbeit.testing.history import Answered, Committed, Entry, History, Looked, Sent
 from arbeit.testing.linearizability import Recorder, TaskSpecification, check_parts, explain, gather, operations
 
 KEY = b"a key for tests, not for secrets"
@@ -195,6 +195,29 @@ def test_a_repetition_that_is_done_anew_is_noticed(observed: Observed) -> None:
     other = evolve(grant, task=evolve(grant.task, fence=2), lease=evolve(grant.lease, fence=2))
     again: list[Entry] = [evolve(sent, number=99), Answered(0, 99, evolve(answered.result, grants=(other,)))]
     assert wrong(History([*observed.history.entries, *again])) != []
+
+
+def test_the_token_of_another_task_is_no_token(observed: Observed) -> None:
+    for _ in range(2):
+        observed.do(c.CreateTask(title="t"))
+    (one, _), (_, other) = observed.claim("ada"), observed.claim("ada")
+    observed.do(c.RenewLease(actor="ada", task_id=one, token=other))
+    assert wrong(observed.history) == []
+    (task,) = (parts for (_, name), parts in operations(observed.history, key=KEY).items() if name == one)
+    assert [operation.action.fence for operation in task if operation.action.token] == [None]
+
+
+def test_a_witness_says_what_became_of_commands_that_nobody_heard_of(observed: Observed) -> None:
+    observed.do(c.CreateTask(task_id="t", title="t"))
+    for name in ("done", "never done"):
+        observed.do(c.UpdateTask(task_id="t", title=name, correlation_id=name), heard=False)
+    (event,) = (one for one in observed.project.history() if one.correlation_id == "done")
+    commit = Committed(0, "demo", "p1", Changes(Head(), events=(event,)), 0)
+    history = History([*observed.history.entries, commit])
+    (seen,) = operations(history, key=KEY).values()
+    (witnessed,) = operations(history, key=KEY, witnessed=True).values()
+    assert [one.known for one in seen] == [True, False, False]
+    assert [one.known for one in witnessed] == [True, False]
 
 
 def test_what_nobody_heard_of_explains_a_task_out_of_nowhere(observed: Observed) -> None:

@@ -13,7 +13,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.leases import token_for
 from arbeit.core.model import Grant, Reply, Task
 from arbeit.core.record import values_of
-from arbeit.testing.history import Answered, History, Looked, Sent
+from arbeit.testing.history import Answered, Committed, History, Looked, Sent
 from arbeit.testing.linearizability.operations import UNKNOWN, Operation
 from arbeit.testing.linearizability.tasks import Seen, TaskAction
 
@@ -22,18 +22,22 @@ Place = tuple[str, str]
 _VISIBLE = ("status", "fence", "assignee", "attempt", "version")
 
 
-def operations(history: History, *, key: bytes | None = None) -> dict[Place, list[Operation]]:
+def operations(history: History, *, key: bytes | None = None, witnessed: bool = False) -> dict[Place, list[Operation]]:
     """What happened to each task, by (project, task id): the input of `check_parts`.
 
     The history has to begin with the first command of its projects. `key` is the deployment's secret, by which
     the checker knows whose token is whose; without it, a token counts as good whenever its bearer holds the task.
+
+    Where the history has every commit, and commands have correlation ids of their own, `witnessed` lets the log say
+    what became of commands that nobody heard of: each counts for the tasks that its events speak of, and for no other.
+    Without it each of them may have done anything, or nothing, which is what makes long searches.
 
     Repetitions of a command under its idempotency key are one operation. An answer of STORE_UNAVAILABLE leaves the
     outcome unknown. A `Looked` counts from the last thing that the same caller did: callers do one thing at a time.
     """
     calls = _merged(_calls(history))
     tokens = _tokens(calls, key)
-    found = _Found()
+    found = _Found(_effects(history) if witnessed else None)
     for call in calls:
         found.take(call, tokens)
     for project, at, before, entry in _looks(history):
@@ -109,12 +113,14 @@ def _gist(result: object) -> object:
     return task, [(grant.task.id, grant.lease.id, _shown(grant.task)) for grant in result.grants]
 
 
-def _tokens(calls: Sequence[_Call], key: bytes | None) -> dict[str, int]:
-    """The fence of every token that somebody was given."""
+def _tokens(calls: Sequence[_Call], key: bytes | None) -> dict[tuple[str, str, str], int]:
+    """The fence of every token that somebody was given, by project, task and token: for another task it is none."""
     if key is None:
         return {}
     granted = ((call.sent.project, grant) for call in calls for grant in _grants(call.result))
-    return {token_for(key, project, grant.lease): grant.lease.fence for project, grant in granted}
+    return {
+        (project, grant.task.id, token_for(key, project, grant.lease)): grant.lease.fence for project, grant in granted
+    }
 
 
 def _grants(result: object) -> tuple[Grant, ...]:
@@ -124,41 +130,71 @@ def _grants(result: object) -> tuple[Grant, ...]:
 # -- commands ----------------------------------------------------------------------------------------------------------
 
 
+Effects = Mapping[tuple[str, ...], set[Place]]
+"""By correlation id, and by project, actor and idempotency key: the tasks of which events tell."""
+
+
+def _effects(history: History) -> Effects:
+    found: dict[tuple[str, ...], set[Place]] = defaultdict(set)
+    for entry in history.entries:
+        if isinstance(entry, Committed):
+            for event in entry.changes.events:
+                if event.task_id is not None:
+                    place = (entry.project, event.task_id)
+                    found[event.correlation_id or "",].add(place)
+                    found[entry.project, event.actor, event.idempotency_key or ""].add(place)
+    return found
+
+
 @define(eq=False)
 class _Found:
+    effects: Effects | None
     parts: dict[Place, list[Operation]] = field(factory=lambda: defaultdict(list))
     made: set[Place] = field(factory=set)
     """Tasks whose making was heard of, or was asked for by id."""
-    makers: list[tuple[str, Operation]] = field(factory=list)
-    """By project: makings whose outcome nobody heard, of a task whose id nobody knows."""
-    claimers: list[tuple[str, Operation]] = field(factory=list)
-    """By project: claims whose outcome nobody heard, of whichever task."""
+    makers: list[tuple[_Call, Operation]] = field(factory=list)
+    """Makings whose outcome nobody heard, of a task whose id nobody knows."""
+    claimers: list[tuple[_Call, Operation]] = field(factory=list)
+    """Claims whose outcome nobody heard, of whichever task."""
 
-    def take(self, call: _Call, tokens: Mapping[str, int]) -> None:
+    def take(self, call: _Call, tokens: Mapping[tuple[str, str, str], int]) -> None:
         """Put a call in the lists of the tasks that it was about."""
         command, project = call.sent.command, call.sent.project
         about = _about(call)
-        action = _action(command, tokens)
-        if about is not None:
+        action = _action(project, command, tokens)
+        if about is not None and self._may_concern(call, (project, about)):
             self.parts[project, about].append(_operation(call, action, about))
             if action.operation in {"task.create", "task.import"}:
                 self.made.add((project, about))
-        elif call.returned is None and isinstance(command, c.CreateTask):
-            self.makers.append((project, _operation(call, action, None)))
+        elif about is None and call.returned is None and isinstance(command, c.CreateTask):
+            self.makers.append((call, _operation(call, action, None)))
         for grant in _grants(call.result):
             if grant.task.id != about:
                 granted = TaskAction("", actor=command.actor, agent=grant.lease.agent_id)
                 self.parts[project, grant.task.id].append(_operation(call, granted, grant.task.id))
         agent = _claimer(command)
         if call.returned is None and agent is not None:
-            self.claimers.append((project, _operation(call, TaskAction("", actor=command.actor, agent=agent), None)))
+            self.claimers.append((call, _operation(call, TaskAction("", actor=command.actor, agent=agent), None)))
 
     def spread(self) -> None:
         """Put what may have been about any task in the lists of those that it can concern."""
         for place, found in self.parts.items():
             last = max(one.returned if one.returned is not None else one.called for one in found)
             makers = () if place in self.made else self.makers
-            found += [one for project, one in (*self.claimers, *makers) if project == place[0] and one.called < last]
+            found += [
+                one
+                for call, one in (*self.claimers, *makers)
+                if call.sent.project == place[0] and one.called < last and self._may_concern(call, place)
+            ]
+
+    def _may_concern(self, call: _Call, place: Place) -> bool:
+        """Whether a call may have done something to a task. Of repetitions, any may be the one that did it."""
+        command = call.sent.command
+        if self.effects is None or call.returned is not None:
+            return True
+        if command.idempotency_key is not None:
+            return place in self.effects.get((call.sent.project, command.actor, command.idempotency_key), ())
+        return command.correlation_id is None or place in self.effects.get((command.correlation_id,), ())
 
 
 def _about(call: _Call) -> str | None:
@@ -183,14 +219,14 @@ def _claimer(command: c.Command) -> str | None:
     return then.agent if then is not None else None
 
 
-def _action(command: c.Command, tokens: Mapping[str, int]) -> TaskAction:
+def _action(project: str, command: c.Command, tokens: Mapping[tuple[str, str, str], int]) -> TaskAction:
     token: str | None = getattr(command, "token", None)
     then: c.ClaimTasks | None = getattr(command, "then_claim", None)
     return TaskAction(
         command.operation,
         actor=command.actor,
         agent=getattr(command, "agent", None) or getattr(command, "to_agent", None),
-        fence=tokens.get(token) if token is not None else None,
+        fence=tokens.get((project, getattr(command, "task_id", ""), token)) if token is not None else None,
         token=token is not None,
         force=bool(getattr(command, "forced", False)),
         then_claim=then.agent if then is not None else None,
