@@ -49,7 +49,7 @@ def worlds(check: Mapping[str, Any]) -> Verdict:
 
     for seed in range(check["within"]):
         config = drawn(seed, steps=check["steps"], store=check["store"])
-        project = next(iter(config.projects))
+        project = list(config.projects)[-1]
         guests = (
             Member(f"{role}-guest-{number}", role, number % config.processes, project)
             for number, role in enumerate(check["guests"])

@@ -10,7 +10,32 @@ from tests.planted.catalogue import graph, holding, log, sharing, stores
 __all__ = ["BUGS", "NOT_PLANTED", "QUICK"]
 
 BUGS: tuple[Bug, ...] = (*holding.BUGS, *graph.BUGS, *sharing.BUGS, *log.BUGS, *stores.BUGS)
-QUICK: tuple[str, ...] = ("token-the-same-for-all-leases-of-an-agent",)
+QUICK: tuple[str, ...] = (
+    "token-the-same-for-all-leases-of-an-agent",
+    "fence-not-raised-on-release",
+    "claim-grants-what-is-held",
+    "lease-row-left-alive",
+    "ended-task-keeps-its-lease",
+    "attempt-counted-on-release",
+    "no-escalation-after-a-failure",
+    "handoff-under-the-old-run",
+    "handoff-never-taken-back",
+    "no-grace-at-all",
+    "review-by-whoever-did-the-work",
+    "status-without-claim-status",
+    "terminal-tasks-can-be-cancelled",
+    "delayed-work-is-ready-at-once",
+    "start-before-blockers-ended",
+    "version-not-raised",
+    "parent-not-told-that-a-child-ended",
+    "remainder-dropped",
+    "weights-ignored",
+    "virtual-time-runs-back",
+    "last-in-first-out",
+    "gap-in-the-log",
+    "hash-of-the-wrong-event-before",
+    "clock-read-in-the-core",
+)
 """Those that are caught in a few seconds: the suite plants them each time."""
 NOT_PLANTED: Mapping[str, str] = {}
 """Invariants that are no bug's catcher here, and why."""

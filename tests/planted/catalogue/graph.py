@@ -16,7 +16,7 @@ BUGS = (
         old="        frees = dependents(view, task)\n        yield TaskCompleted(",
         new="        frees = dependents(view, task)[:1]\n        yield TaskCompleted(",
         caught_by="counts",
-        check=Worlds(60),
+        check=Worlds(8),
     ),
     Bug(
         name="parent-not-told-that-a-child-ended",
@@ -26,7 +26,7 @@ BUGS = (
         old="    if task.parent_id is not None:\n        count_children(view, task.parent_id, -1)\n",
         new="",
         caught_by="counts",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="deleting-a-finished-task-frees-again",
@@ -36,7 +36,7 @@ BUGS = (
         old="    if not old.finished:\n        free(view, old, fact.frees)",
         new="    free(view, old, fact.frees)",
         caught_by="legal_transitions",
-        check=Worlds(60),
+        check=Worlds(9),
     ),
     Bug(
         name="start-before-blockers-ended",
@@ -46,7 +46,7 @@ BUGS = (
         old='    if task.open_blockers and task.status != "in_review":\n',
         new='    if task.open_blockers and task.status == "blocked":\n',
         caught_by="blockers",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="blockers-held-back-by-a-delay-alone",
@@ -57,7 +57,7 @@ BUGS = (
         new='        if waits and task.claim_status != "ready":\n'
         '            task = change(task, claim_status="waiting", rank=None)\n',
         caught_by="legal_transitions",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="parent-done-before-its-children",
@@ -67,17 +67,17 @@ BUGS = (
         old='if not task.open_children or view.project.settings.get("incomplete_children") == "warn":\n',
         new='if not task.open_children or view.project.settings.get("incomplete_children") != "error":\n',
         caught_by="blockers",
-        check=Worlds(60),
+        check=Worlds(8),
     ),
     Bug(
-        name="cycle-search-skips-parents",
-        harm="A parent and its child wait for each other, and neither is ever done.",
-        mistake="a new kind of edge not entered everywhere",
-        file="arbeit/core/graph.py",
-        old='    if edge.type == "parent_of":\n        return edge.to_task_id, edge.from_task_id\n',
-        new="",
+        name="cycles-of-blockers-not-sought",
+        harm="Two tasks that block each other are never ready, and nobody is told why.",
+        mistake="one kind of edge forgotten",
+        file=f"{DECIDE}/edges.py",
+        old='    if kind not in {"blocks", "parent_of"}:\n        return None\n    earlier',
+        new='    if kind != "parent_of":\n        return None\n    earlier',
         caught_by="no_cycle",
-        check=Worlds(60, steps=800, guests=("planner",) * 5),
+        check=Worlds(15, steps=600, guests=("planner",) * 6),
     ),
     Bug(
         name="cycles-not-sought-when-a-task-is-made",
@@ -87,7 +87,17 @@ BUGS = (
         old="    if command.parent_id is not None and command.blocked_by:\n        refused",
         new="    if command.parent_id is not None and command.parent_id in command.blocked_by[1:]:\n        refused",
         caught_by="no_cycle",
-        check=Worlds(60),
+        check=Worlds(5),
+    ),
+    Bug(
+        name="second-parent",
+        harm="A task hangs in two trees, and its depth and its parent are right in neither.",
+        mistake="a check that was thought to be made elsewhere",
+        file=f"{DECIDE}/edges.py",
+        old="    if end.parent_id is not None:\n",
+        new="    if end.parent_id == start.id:\n",
+        caught_by="no_cycle",
+        check=Worlds(5, steps=600, guests=("planner",) * 6),
     ),
     Bug(
         name="status-without-claim-status",
@@ -97,7 +107,7 @@ BUGS = (
         old='    ended = {"status": "cancelled", "claim_status": "none", ',
         new='    ended = {"status": "cancelled", ',
         caught_by="legal_transitions",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="terminal-tasks-can-be-cancelled",
@@ -108,7 +118,7 @@ BUGS = (
         new='    Transition("task.cancel", "cancel", "blocked", ("cancelled",), held=False),\n'
         '    Transition("task.cancel", "cancel", "completed", ("cancelled",), held=False),\n',
         caught_by="legal_transitions",
-        check=Worlds(60),
+        check=Worlds(8),
     ),
     Bug(
         name="version-not-raised",
@@ -119,7 +129,7 @@ BUGS = (
         "version=old.version + 1))\n",
         new="    view.put_task(old, change(old, **fact.changes, **ranked, updated_at=stamp.at))\n",
         caught_by="versions",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="delayed-work-is-ready-at-once",
@@ -129,7 +139,7 @@ BUGS = (
         old="        rank=None if held_back or ready_at > env.now else _rank(env, command, ready_at),\n",
         new="        rank=None if held_back or ready_at < env.now else _rank(env, command, ready_at),\n",
         caught_by="blockers",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="delayed-work-is-never-ready",
@@ -139,7 +149,7 @@ BUGS = (
         old='            elif entity.claim_status == "delayed":\n',
         new='            elif old is None and entity.claim_status == "delayed":\n',
         caught_by="liveness_drained",
-        check=Worlds(60),
+        check=Worlds(8),
     ),
     Bug(
         name="max-in-progress-off-by-one",
@@ -149,7 +159,7 @@ BUGS = (
         old="queue.in_progress < queue.max_in_progress)",
         new="queue.in_progress <= queue.max_in_progress)",
         caught_by="limits",
-        check=Worlds(60),
+        check=Worlds(18),
     ),
     Bug(
         name="max-leases-off-by-one",
@@ -159,7 +169,7 @@ BUGS = (
         old="agent.active_leases < agent.max_leases:",
         new="agent.active_leases <= agent.max_leases:",
         caught_by="limits",
-        check=Worlds(60),
+        check=Worlds(9),
     ),
     Bug(
         name="checklist-counted-wrong",
@@ -169,7 +179,7 @@ BUGS = (
         old="open_items=task.open_items - len(fact.item_ids))",
         new="open_items=task.open_items - 1)",
         caught_by="counts",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="paused-queues-are-served",
@@ -179,7 +189,7 @@ BUGS = (
         old="    return not queue.paused and (",
         new="    return (",
         caught_by="limits",
-        check=Worlds(60, guests=("supervisor",) * 3),
+        check=Worlds(15, guests=("supervisor",) * 3),
     ),
     Bug(
         name="clock-read-in-the-core",
@@ -191,6 +201,6 @@ BUGS = (
         "        at = time.time_ns() // 1000\n"
         '        evolve(self.view, fact, Stamp(position, at, command.actor, command.traceparent or ""))\n',
         caught_by="times",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
 )

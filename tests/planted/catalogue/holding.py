@@ -17,7 +17,7 @@ BUGS = (
         new='refused = None if command.operation == "task.complete" else refuse_stranger(view, env, task, command)\n'
         "    refused = refused or refuse_step(command.operation, task)",
         caught_by="stale_token",
-        check=Worlds(60, guests=("liar",) * 4),
+        check=Worlds(5, guests=("liar",) * 4),
     ),
     Bug(
         name="token-not-checked-on-notes",
@@ -27,7 +27,7 @@ BUGS = (
         old="    refused = refuse_token(view, env, task, actor, token)\n",
         new="    refused = refuse_token(view, env, task, actor, token) if task.lease_id is None else None\n",
         caught_by="stale_token",
-        check=Worlds(60, guests=("liar",) * 4),
+        check=Worlds(5, guests=("liar",) * 4),
     ),
     Bug(
         name="token-of-another-agent-accepted",
@@ -37,7 +37,7 @@ BUGS = (
         old="token.encode()) and lease.agent_id == actor",
         new="token.encode())",
         caught_by="stale_token",
-        check=Worlds(60, guests=("liar",) * 4),
+        check=Worlds(8, guests=("liar",) * 4),
     ),
     Bug(
         name="token-the-same-for-all-leases-of-an-agent",
@@ -47,7 +47,7 @@ BUGS = (
         old='"\\0".join((project, lease.id, str(lease.fence), lease.agent_id))',
         new='"\\0".join((project, lease.agent_id))',
         caught_by="stale_token",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="force-for-strangers",
@@ -58,7 +58,7 @@ BUGS = (
         new="    agent = view.agent(command.actor)\n"
         "    if agent is None or env.policies.access.supervises(command.actor, agent):\n",
         caught_by="stale_token",
-        check=Worlds(60, guests=("liar",) * 4),
+        check=Worlds(5, guests=("liar",) * 4),
     ),
     Bug(
         name="fence-not-raised-on-release",
@@ -68,7 +68,7 @@ BUGS = (
         old="        fence=task.fence + 1,\n        ready_at=ready_at,\n        rank=rank_if_due",
         new="        fence=task.fence,\n        ready_at=ready_at,\n        rank=rank_if_due",
         caught_by="one_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="claim-grants-what-is-held",
@@ -79,7 +79,7 @@ BUGS = (
         new="        if at < len(self.keys) and self.keys[at] == key and len(self.keys) == 1:\n"
         "            del self.keys[at]\n",
         caught_by="one_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="ended-task-keeps-its-lease",
@@ -89,7 +89,7 @@ BUGS = (
         old="            assignee=None,\n            lease_id=None,\n            fence=fence,\n",
         new="            assignee=None,\n            fence=fence,\n",
         caught_by="one_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="lease-row-left-alive",
@@ -99,7 +99,7 @@ BUGS = (
         old='    view.put("lease", lease.id, change(lease, ended_at=stamp.at, end_reason=result))\n',
         new="    change(lease, ended_at=stamp.at, end_reason=result)\n",
         caught_by="one_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="retry-forgets-an-attempt",
@@ -109,7 +109,7 @@ BUGS = (
         old="        attempt=task.attempt + 1,\n",
         new="        attempt=min(task.attempt + 1, 2),\n",
         caught_by="attempts",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="attempt-counted-on-release",
@@ -119,7 +119,7 @@ BUGS = (
         old='_UNCOUNTED = frozenset({"released", "undelivered", "preempted"})',
         new='_UNCOUNTED = frozenset({"undelivered", "preempted"})',
         caught_by="attempts",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="no-escalation-after-a-failure",
@@ -129,7 +129,7 @@ BUGS = (
         old="    yield from after_attempt(view, env, task.id, run_id)\n",
         new="    yield from promote(view, env, [task.id])\n",
         caught_by="attempts",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="escalated-twice",
@@ -141,7 +141,7 @@ BUGS = (
         "    if delay is None:\n"
         "        yield from after_attempt(view, env, task.id, lease.run_id)\n",
         caught_by="attempts",
-        check=Worlds(60),
+        check=Worlds(8),
     ),
     Bug(
         name="handoff-keeps-the-old-holder",
@@ -151,7 +151,7 @@ BUGS = (
         old='    end_tenure(view, old, stamp, "handed_over", fact.note)\n',
         new="",
         caught_by="one_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="handoff-never-taken-back",
@@ -161,7 +161,7 @@ BUGS = (
         old="    if not lease.accepted:\n        _not_handed(view, lease)\n",
         new="",
         caught_by="acknowledged",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="handoff-under-the-old-run",
@@ -171,7 +171,7 @@ BUGS = (
         old='        new_run_id=fresh_id(view, env, "run"),\n',
         new='        new_run_id=run_of(view, task) or fresh_id(view, env, "run"),\n',
         caught_by="handoff",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="review-by-whoever-did-the-work",
@@ -181,7 +181,7 @@ BUGS = (
         old='            return REVIEW if self.submitted_by is None else f"{REVIEW},!{self.submitted_by}"\n',
         new="            return REVIEW\n",
         caught_by="suitable_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="first-capability-is-enough",
@@ -191,7 +191,7 @@ BUGS = (
         old="tuple(sorted(key for key, needs in self._sets.items() if needs <= capabilities))",
         new="tuple(sorted(k for k, needs in self._sets.items() if not needs or needs & capabilities))",
         caught_by="suitable_holder",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="heir-not-asked-for-its-capabilities",
@@ -201,7 +201,7 @@ BUGS = (
         old="    return _refuse_lacking(heir, task) or refuse_more",
         new="    return refuse_more",
         caught_by="suitable_holder",
-        check=Worlds(60),
+        check=Worlds(18),
     ),
     Bug(
         name="grace-ignored-by-renewals",
@@ -212,7 +212,7 @@ BUGS = (
         "            expires_at = lease.ends_by\n",
         new="",
         caught_by="times",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="no-grace-at-all",
@@ -222,7 +222,7 @@ BUGS = (
         old="    last = env.now + env.policies.preemption.grace\n",
         new="    last = env.now + env.policies.preemption.grace // 1_000_000\n",
         caught_by="reclaim_promise",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="reclaimed-though-renewed-in-the-same-batch",
@@ -232,7 +232,7 @@ BUGS = (
         old="    if lease.id in view.beats:\n        return view.beats[lease.id].expires_at\n",
         new="",
         caught_by="reclaim_promise",
-        check=Worlds(60, guests=("sloth", "zombie", "zombie", "zombie")),
+        check=Worlds(57, guests=("sloth", "zombie", "zombie", "zombie")),
     ),
     Bug(
         name="undelivered-grants-are-kept",

@@ -16,7 +16,7 @@ BUGS = (
         old="divmod((cost << SCALE) + queue.remainder, weight)",
         new="divmod(cost << SCALE, weight)",
         caught_by="fairness",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="burst-after-idling",
@@ -25,8 +25,8 @@ BUGS = (
         file=GRANTS,
         old="tag, remainder = charge(queue, chosen[0], cost, weighting.weight(queue))",
         new="tag, remainder = charge(queue, queue.tag, cost, weighting.weight(queue))",
-        caught_by="fairness",
-        check=Worlds(60),
+        caught_by="starvation",
+        check=Worlds(5),
     ),
     Bug(
         name="virtual-time-runs-back",
@@ -36,7 +36,7 @@ BUGS = (
         old="            return Pick(best[2], queue.name, tag, remainder, chosen[0])\n",
         new="            return Pick(best[2], queue.name, tag, remainder, queue.tag)\n",
         caught_by="fairness",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="weights-ignored",
@@ -46,7 +46,7 @@ BUGS = (
         old="return queue.weight",
         new="return 1",
         caught_by="fairness",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="queues-in-alphabetical-order",
@@ -56,7 +56,7 @@ BUGS = (
         old="        insort(self.ahead, (tag, queue))\n",
         new="        insort(self.late, queue)\n",
         caught_by="fairness",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="last-in-first-out",
@@ -68,7 +68,7 @@ BUGS = (
         new='        """The moment from which it counts as waiting."""\n'
         "        return -ready_at - self.head_starts[task.priority]",
         caught_by="overtaking",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="reranked-tasks-keep-their-place",
@@ -78,7 +78,7 @@ BUGS = (
         old="        if was_ready and is_ready and key_of(old) != key_of(task):\n",
         new="        if was_ready and is_ready and old.queue != task.queue:\n",
         caught_by="overtaking",
-        check=Worlds(60, guests=("planner",) * 4),
+        check=Worlds(15, guests=("planner",) * 4),
     ),
     Bug(
         name="wake-up-not-passed-on",
@@ -107,14 +107,14 @@ BUGS = (
         check=Tests(("tests/engine/test_waiting.py::test_whatever_makes_a_task_claimable_wakes_a_claimer",)),
     ),
     Bug(
-        name="waiting-agents-deaf-to-other-processes",
-        harm="Agents that wait in one process sleep beside work that another process made ready.",
-        mistake="one of two listeners forgotten",
+        name="woken-in-vain-and-forgotten",
+        harm="An agent that was woken once too often sleeps on beside work that it could do.",
+        mistake="a place in line that is lost by looking",
         file="arbeit/engine/waiting.py",
-        old="                for waiters in self._waiters.values():\n                    waiters.wake_each_kind()\n",
-        new="",
+        old="                waiter.woken = Event()\n",
+        new="                waiter.woken = Event()\n                waiters.leave(waiter)\n",
         caught_by="wake_up",
-        check=Worlds(60),
+        check=Worlds(8),
     ),
     Bug(
         name="hints-of-other-processes-ignored",
@@ -124,7 +124,7 @@ BUGS = (
         old="                pulse = now\n                self._signal_commit()\n",
         new="                pulse = now\n",
         caught_by="followers",
-        check=Worlds(60),
+        check=Worlds(24),
     ),
     Bug(
         name="follower-skips-an-event-at-a-page-border",

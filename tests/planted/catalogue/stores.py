@@ -29,17 +29,17 @@ BUGS = (
         old="            if lease.ended_at is None:\n"
         "                heapq.heappush(self._deadlines, (beat.expires_at, lease.id))\n",
         new="",
-        caught_by="liveness_drained",
-        check=Worlds(60),
+        caught_by="reclaim_promise",
+        check=Worlds(5),
     ),
     Bug(
-        name="sweep-sees-the-first-lease-alone",
-        harm="When a machine with many workers dies, all its tasks but one stay held.",
-        mistake="what was looked at is not put back",
+        name="what-was-looked-at-is-not-put-back",
+        harm="Work that is ready, put off or overdue is forgotten as soon as somebody has looked at it.",
+        mistake="a queue that is read by emptying it",
         file=f"{MEMORY}/tables.py",
         old="    for entry in found:\n        heapq.heappush(heap, entry)\n",
         new="    for entry in found[:1]:\n        heapq.heappush(heap, entry)\n",
-        caught_by="liveness_drained",
+        caught_by="acknowledged",
         check=Worlds(60),
     ),
     Bug(
@@ -50,7 +50,7 @@ BUGS = (
         old="        expires_at=env.now + ttl if last is None else min(last, env.now + ttl),\n        attempt",
         new="        expires_at=env.now + ttl // 1000,\n        attempt",
         caught_by="times",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="history-of-all-projects",
@@ -59,8 +59,8 @@ BUGS = (
         file=f"{SQLITE}/queries.sql",
         old="SELECT {event} FROM events WHERE project = ? AND position > ? ORDER BY position LIMIT ?",
         new="SELECT {event} FROM events WHERE ? IS NOT NULL AND position > ? ORDER BY position LIMIT ?",
-        caught_by="isolation",
-        check=Worlds(40, store="sqlite"),
+        caught_by="acknowledged",
+        check=Worlds(12, store="sqlite"),
     ),
     Bug(
         name="runs-of-all-projects",
@@ -70,7 +70,7 @@ BUGS = (
         old="            return finding.runs(self._projects.get(query.project) or Tables(), query)\n",
         new="            return finding.runs(next(iter(self._projects.values()), None) or Tables(), query)\n",
         caught_by="isolation",
-        check=Worlds(60),
+        check=Worlds(60, guests=("reader",) * 5),
     ),
     Bug(
         name="codec-leaves-a-column-out",
@@ -80,7 +80,7 @@ BUGS = (
         old='WORDS = frozenset({"title", "intent", "description"})',
         new='WORDS = frozenset({"title", "intent", "description", "priority"})',
         caught_by="fold_equals_rows",
-        check=Worlds(40, store="sqlite"),
+        check=Worlds(8, store="sqlite"),
     ),
     Bug(
         name="codec-reads-nothing-for-an-empty-list",
@@ -89,8 +89,8 @@ BUGS = (
         file=f"{SQLITE}/codec.py",
         old="    return freeze(json.loads(text)) if text else EMPTY\n",
         new="    return freeze(json.loads(text)) if text else None  # type: ignore[return-value]\n",
-        caught_by="fold_equals_rows",
-        check=Worlds(40, store="sqlite"),
+        caught_by="acknowledged",
+        check=Worlds(5, store="sqlite"),
     ),
     Bug(
         name="queue-rows-not-marked-as-touched",
@@ -122,7 +122,7 @@ BUGS = (
         "            self._writer.execute(statement)\n"
         '        if changes.events:\n            write = CODECS["event"].write\n',
         caught_by="crash rig",
-        check=Kills(120),
+        check=Kills(60),
     ),
     Bug(
         name="sqlite-keeps-no-receipts",
@@ -132,7 +132,7 @@ BUGS = (
         old="        if changes.receipts:\n",
         new="        if changes.receipts and not changes.events:\n",
         caught_by="crash rig",
-        check=Kills(120),
+        check=Kills(60),
     ),
     Bug(
         name="pulse-never-moves",
