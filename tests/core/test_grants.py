@@ -11,7 +11,7 @@ from arbeit.core.events import HandoffAccepted
 from arbeit.core.fairness import SCALE
 from arbeit.core.model import Explanation, Reply, Task
 from arbeit.core.view import View
-from arbeit.policies import QueueAccess, QueueWeight
+from arbeit.policies import Jittered, QueueAccess, QueueWeight
 from tests.core import harness
 from tests.core.harness import PROJECT, Team, make, seconds
 
@@ -27,9 +27,9 @@ def another_process(team: Team) -> Iterator[None]:
     team.kernel._views[PROJECT] = cached
 
 
-def handed_over(team: Team, task_id: str, ttl: float = 60) -> None:
+def handed_over(team: Team, task_id: str, ttl: float = 60, title: str = "Work") -> None:
     team.do(c.RegisterAgent(agent_id="bob"))
-    held = team.start(team.create(task_id=task_id))
+    held = team.start(team.create(title, task_id=task_id))
     team.do(make(c.HandoffTask, **held.proof(), to_agent="bob", ttl=seconds(ttl)))
 
 
@@ -68,6 +68,46 @@ def test_a_run_outside_of_any_trace_has_none(team: Team) -> None:
     held = team.claim()
     assert held is not None
     assert held.run.trace_id == ""
+
+
+def test_who_takes_work_up_by_name_hears_of_what_is_unfinished_around_it(team: Team) -> None:
+    handed_over(team, "a")
+    team.create(parent_id="a")
+    reply = team.do(make(c.StartTask, actor="bob", agent="bob", task_id="a"))
+    assert [notice.code for notice in reply.warnings] == ["HAS_INCOMPLETE_CHILDREN"]
+
+
+class LengthByTitle(Jittered):
+    """A lease lasts as many seconds as its task's title says, and a run ten times as long."""
+
+    def ttl(self, task: Task, requested: int | None, entropy: int) -> int:  # noqa: ARG002 - the protocol's
+        return seconds(int(task.title))
+
+    def max_runtime(self, task: Task) -> int | None:
+        return seconds(10 * int(task.title))
+
+
+@pytest.mark.parametrize("how", ["claim", "start", "handoff"])
+def test_a_policy_is_told_which_task_a_lease_is_for(how: str) -> None:
+    with harness.team(policies={"lease_length": LengthByTitle()}) as team:
+        if how == "handoff":
+            handed_over(team, "a", title="7")
+            (lease,) = (lease for lease in team.rows()["lease"].values() if lease.ended_at is None)
+        else:
+            team.create("7", task_id="a")
+            held = team.claim() if how == "claim" else team.start("a")
+            assert held is not None
+            lease = held.lease
+        assert (lease.ttl, lease.expires_at, lease.ends_by) == (
+            seconds(7),
+            team.now + seconds(7),
+            team.now + seconds(70),
+        )
+
+
+def test_who_starts_a_task_is_known_by_what_it_says_it_can_do(team: Team) -> None:
+    team.start(team.create(), "ada", capabilities=("sql",))
+    assert team.rows()["agent"]["ada"].capabilities == ("sql",)
 
 
 # --- picking ------------------------------------------------------------------------------------------------
