@@ -15,6 +15,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 # What may be set on the command line:
 PYTHON ?=
 WORKERS ?= 2
+MINUTES ?= 10
 PLAN ?=
 AGENTS ?=
 ARGS ?=
@@ -23,7 +24,7 @@ ARGS ?=
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 ADAPTERS := $(wildcard adapters/*/pyproject.toml)
 
-.PHONY: help setup demo test bench mutation docs lint clean
+.PHONY: help setup demo test soak crash planted mutation bench docs lint clean
 
 help: ## Show this list
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -31,8 +32,9 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  PYTHON=path     the interpreter to build .venv with (default: the newest of 3.13, 3.12, 3.11, python3)"
-	@echo "  WORKERS=n       how many processes run the tests (default: 2)"
-	@echo "  ARGS='...'      passed on by demo, test (to pytest) and bench"
+	@echo "  WORKERS=n       how many processes run the tests, or simulate (default: 2)"
+	@echo "  MINUTES=n       how long to simulate (default: 10)"
+	@echo "  ARGS='...'      passed on by all that run something; test gives it to pytest"
 
 setup: $(VENV)/.stamp-dev ## Make .venv with everything development needs
 
@@ -43,6 +45,15 @@ test: lint ## Check everything: lint, types, import directions, then the tests (
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
+soak: $(VENV)/.stamp-dev ## Simulate fleets from fresh seeds (MINUTES=n, WORKERS=n, ARGS='--store sqlite')
+	@$(BIN)/python -m arbeit.testing.simulate --minutes $(MINUTES) --workers $(WORKERS) $(ARGS)
+
+crash: $(VENV)/.stamp-dev ## Kill writers of a SQLite file, and see what is left (ARGS='--kills 1000')
+	@$(BIN)/python -m arbeit.testing.crash $(ARGS)
+
+planted: $(VENV)/.stamp-dev ## Plant known bugs in copies of the code, and see that each is caught (ARGS='--quick')
+	@$(BIN)/python -m tests.planted $(ARGS)
+
 bench: $(VENV)/.stamp-dev ## Run the benchmarks (ARGS='...')
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -51,6 +62,7 @@ mutation: $(VENV)/.stamp-dev ## Break the core a little, again and again: do tes
 
 docs: $(VENV)/.stamp-dev ## Write the parts of the documentation that come from the code
 	@$(BIN)/python -m docs.lifecycle
+	@$(BIN)/python -m docs.promises
 
 lint: $(VENV)/.stamp-dev ## Check style, types and import directions without running a test
 	@echo "== ruff check"

@@ -11,7 +11,8 @@ from arbeit.core.transitions import TRANSITIONS
 from arbeit.policies import BUILT_IN, OTHER_SETTINGS
 from arbeit.project.named import QUERIES
 from arbeit.queries import PARTS, SORTS
-from docs import lifecycle
+from arbeit.testing.simulation.run import CHECKERS
+from docs import lifecycle, promises
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -52,6 +53,12 @@ def test_the_lifecycle_page_has_the_table_and_the_diagram_that_the_code_makes() 
     page = lifecycle.PAGE.read_text()
     assert lifecycle.filled(page) == page
     assert all(f"| {step.source} | {step.verb} |" in page for step in TRANSITIONS)
+
+
+def test_the_reliability_page_has_every_invariant_with_its_promise() -> None:
+    page = promises.PAGE.read_text()
+    assert promises.filled(page) == page
+    assert [one.name for one in CHECKERS if f"| `{one.name}` | {one.promise} |" not in page] == []
 
 
 def test_the_settings_page_names_every_setting_and_policy() -> None:
