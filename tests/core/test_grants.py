@@ -7,6 +7,7 @@ import pytest
 
 from arbeit.core import commands as c
 from arbeit.core.decide.grants import window_sizes
+from arbeit.core.errors import Code
 from arbeit.core.events import HandoffAccepted
 from arbeit.core.fairness import SCALE
 from arbeit.core.model import Explanation, Reply, Task
@@ -75,6 +76,48 @@ def test_who_takes_work_up_by_name_hears_of_what_is_unfinished_around_it(team: T
     team.create(parent_id="a")
     reply = team.do(make(c.StartTask, actor="bob", agent="bob", task_id="a"))
     assert [notice.code for notice in reply.warnings] == ["HAS_INCOMPLETE_CHILDREN"]
+
+
+def test_who_starts_a_review_hears_of_what_is_unfinished_around_it(team: Team) -> None:
+    team.complete(team.start(team.create(task_id="a", review=True)))
+    team.relate(team.create(), "blocks", "a")
+    team.create(parent_id="a")
+    reply = team.do(make(c.StartTask, actor="bob", agent="bob", task_id="a", capabilities=("review",)))
+    assert [notice.code for notice in reply.warnings] == ["HAS_BLOCKERS", "HAS_INCOMPLETE_CHILDREN"]
+
+
+# --- being refused ------------------------------------------------------------------------------------------
+
+
+def refused_start(team: Team, actor: str = "ada") -> str:
+    """What somebody hears who starts task z and cannot."""
+    return team.refused(make(c.StartTask, actor=actor, agent="ada", task_id="z"), Code.NOT_READY).message
+
+
+@pytest.mark.parametrize(("micros", "told"), [(1, 1), (1_000_000, 1), (1_000_001, 2), (59_999_999, 60)])
+def test_who_comes_too_early_is_told_how_long_to_wait_in_whole_seconds_rounded_up(
+    team: Team, micros: int, told: int
+) -> None:
+    team.create(task_id="z", ready_at=team.now + micros)
+    assert refused_start(team) == f"task z is delayed for another {told} s"
+
+
+@pytest.mark.parametrize(("blockers", "told"), [(10, ""), (11, ", 1 more"), (13, ", 3 more")])
+def test_a_refusal_names_ten_blockers_and_counts_the_others(team: Team, blockers: int, told: str) -> None:
+    names = [team.create(task_id=f"b-{number:02}").id for number in range(blockers)]
+    team.create(task_id="z", blocked_by=tuple(names))
+    assert refused_start(team) == f"task z waits for {', '.join(names[:10])}{told}"
+
+
+def test_a_refusal_names_unfinished_blockers_that_the_actor_may_see_and_counts_the_others() -> None:
+    access = QueueAccess({"ada": frozenset({"default"})})
+    with harness.team(policies={"access": access}) as team:
+        for name, queue in (("seen", "default"), ("secret", "theirs"), ("done", "default")):
+            team.create(task_id=name, queue=queue)
+        team.create(task_id="z", blocked_by=("seen", "secret", "done"))
+        team.finish("done")
+        assert refused_start(team) == "task z waits for seen, 1 more"
+        assert refused_start(team, "lead") == "task z waits for secret, seen"
 
 
 class LengthByTitle(Jittered):

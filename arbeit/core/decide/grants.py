@@ -271,14 +271,13 @@ def _refuse_start(command: c.StartTask, task: Task) -> Rejection | None:
 
 
 def _refuse_not_ready(view: View, env: Env, command: c.StartTask, task: Task) -> Rejection | None:
-    resumed = command.operation == "task.resume"
     queue = view.schedule.queues[task.queue]
     why, hint = "", "Claim the next ready task instead."
     if task.open_blockers and task.status != "in_review":
         why, hint = f"waits for {_blockers(view, env, command.actor, task)}", "Finish what blocks it first."
     elif task.open_children and task.status != "in_review":
         why, hint = f"has {task.open_children} unfinished children", "Finish its children first."
-    elif not resumed and task.claim_status == "delayed" and task.ready_at > view.now:
+    elif task.claim_status == "delayed" and task.ready_at > view.now:
         # Rounded up: who waits for as long as it says finds the task ready.
         seconds = -(-(task.ready_at - view.now) // 1_000_000)
         why, hint = f"is delayed for another {seconds} s", "Try again then, or claim another task."
@@ -294,9 +293,9 @@ def _blockers(view: View, env: Env, actor: str, task: Task) -> str:
     scope = env.policies.access.scope(actor)
     ends = (edge.from_task_id for edge in view.edges(task.id) if edge.type == "blocks" and edge.to_task_id == task.id)
     blockers = [blocker for end in ends if (blocker := view.tasks.get(end)) is not None and not blocker.finished]
-    names = sorted(blocker.id for blocker in blockers if scope.sees(blocker.queue))
-    hidden = len(blockers) - len(names)
-    return ", ".join([*names[:10], *([f"{hidden} more"] if hidden else [])])
+    names = sorted(blocker.id for blocker in blockers if scope.sees(blocker.queue))[:10]
+    others = len(blockers) - len(names)
+    return ", ".join([*names, *([f"{others} more"] if others else [])])
 
 
 def _refuse_unable(view: View, command: c.StartTask, task: Task) -> Rejection | None:
