@@ -157,6 +157,8 @@ class BlockingSession(Asking):
         if not isinstance(result, Exception):
             return self._done(batch)
         self.kernel.drop_view(project)
+        if batch.extra is not None and not isinstance(result, RowRefused):
+            _log_failure(project, result)
         if len(commands) > 1 or batch.extra is not None:
             # One of them spoiled the batch: alone, and without a sweep, each succeeds or fails for itself.
             return [outcome for command in commands for outcome in self._transact(project, [command], sweep=False)]
@@ -280,3 +282,11 @@ class BlockingSession(Asking):
         self.kernel.blobs.close()
         if self.kernel.telemetry is not None:
             self.kernel.telemetry.close()
+
+
+def _log_failure(project: str, error: Exception) -> None:
+    import logging  # noqa: PLC0415 - when something went wrong: synchronous callers load no logging otherwise
+
+    logging.getLogger("arbeit").warning(
+        "a batch with a sweep failed in project %s", project, exc_info=error, extra={"project": project}
+    )

@@ -11,7 +11,7 @@ from arbeit.core.batch import MAX_COMMANDS, MAX_ROWS, arrange, fill, grants
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.events import AgentRegistered, ProjectUpdated, QueueSet, TaskImported, TaskUpdated
 from arbeit.core.model import Reply, Task
-from arbeit.policies import QueueAccess
+from arbeit.policies import CriticalWaits, QueueAccess
 from tests.core import harness
 from tests.core.harness import PROJECT, Team, make, sendable, task_of
 
@@ -480,6 +480,23 @@ def test_a_culprit_fails_alone() -> None:
         assert results[1].code is Code.INTERNAL
         assert len(team.rows()["task"]) == 2
         assert team.sound()
+
+
+def test_a_sweep_that_fails_is_logged_and_spoils_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(CriticalWaits):
+        """A preemption that cannot choose."""
+
+        def victim(self, _waiting: Task, _holders: object) -> None:
+            msg = "no idea"
+            raise ValueError(msg)
+
+    with harness.team(policies={"preemption": Broken(patience=0)}, defects=True) as team:
+        team.create(task_id="urgent", priority="critical")
+        team.tick(5)
+        assert team.create(task_id="a").id == "a"
+        assert [record.getMessage() for record in caplog.records] == ["a batch with a sweep failed in project demo"]
+        assert caplog.records[0].exc_info is not None
+        assert "no idea" in str(caplog.records[0].exc_info[1])
 
 
 def test_a_project_is_made_in_its_own_log_alone() -> None:
