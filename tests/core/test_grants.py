@@ -8,11 +8,11 @@ import pytest
 from arbeit.core import commands as c
 from arbeit.core.decide.grants import window_sizes
 from arbeit.core.errors import Code
-from arbeit.core.events import HandoffAccepted
+from arbeit.core.events import HandoffAccepted, TaskReclaimed
 from arbeit.core.fairness import SCALE
 from arbeit.core.model import Explanation, Reply, Task
 from arbeit.core.view import View
-from arbeit.policies import Jittered, QueueAccess, QueueWeight
+from arbeit.policies import AgedPriority, Jittered, QueueAccess, QueueWeight
 from tests.core import harness
 from tests.core.harness import PROJECT, Team, make, seconds
 
@@ -190,6 +190,46 @@ def test_an_explanation_shows_the_other_queues_that_an_actor_may_see() -> None:
         said = explained(team)
         assert said.queue == "mine"
         assert [(one.queue, one.reason) for one in said.passed] == [("ours", "its turn comes later")]
+
+
+# --- taking back --------------------------------------------------------------------------------------------
+
+
+def overdue(team: Team, *names: str) -> list[harness.Held]:
+    """Tasks past their deadlines, which passed in this order."""
+    held = []
+    for name in names:
+        held.append(team.start(team.create(task_id=name), f"agent-{name}", ttl=seconds(5)))
+        team.tick(0.1)
+    team.tick(10)
+    return held
+
+
+def test_a_sweep_takes_back_what_fell_due_first_and_no_more_than_its_limit(team: Team) -> None:
+    overdue(team, "a", "b", "c")
+    first, rest = team.do_all(c.Sweep(actor="arbeit", limit=1), c.Sweep(actor="arbeit", limit=5))
+    assert isinstance(first, Reply)
+    assert isinstance(rest, Reply)
+    assert (first.count, rest.count) == (1, 2)
+    assert [fact.task_id for fact in team.facts(TaskReclaimed)] == ["a", "b", "c"]
+
+
+def test_a_lease_renewed_in_the_same_batch_stays_and_those_due_after_it_are_taken_back(team: Team) -> None:
+    held = overdue(team, "a", "b", "c")
+    team.do_all(make(c.RenewLease, **held[0].proof()), make(c.CompleteTask, **held[1].proof(), evidence=("x",)))
+    assert [fact.task_id for fact in team.facts(TaskReclaimed)] == ["c"]
+    assert [team.task(name).status for name in "abc"] == ["in_progress", "completed", "open"]
+
+
+def test_what_falls_due_is_ranked_from_the_moment_at_which_it_fell_due(team: Team) -> None:
+    due = team.now + seconds(60)
+    for name, priority in (("a", "low"), ("b", "critical")):
+        team.create(task_id=name, priority=priority, ready_at=due)
+    team.tick(70)
+    team.sweep()
+    ranks = {name: AgedPriority().rank(team.task(name), due) for name in "ab"}
+    assert {name: team.task(name).rank for name in "ab"} == ranks
+    assert [held.task.id for held in team.claim_many("ada", 2)] == ["b", "a"]
 
 
 # --- how much is loaded ahead -------------------------------------------------------------------------------
