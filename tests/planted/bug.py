@@ -57,7 +57,7 @@ class Kills:
 
 
 @frozen
-class Tests:
+class Suite:
     """Tests of the suite by their ids in pytest: one of them has to fail."""
 
     ids: tuple[str, ...]
@@ -70,7 +70,7 @@ class Tests:
         return 1
 
 
-Check = Worlds | Machine | Kills | Tests
+Check = Worlds | Machine | Kills | Suite
 
 
 @frozen

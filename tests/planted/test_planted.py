@@ -11,7 +11,7 @@ from attrs import evolve
 
 from arbeit.testing.invariants import INVARIANTS
 from tests.planted import __main__ as runner
-from tests.planted.bug import Bug, Tests, Worlds
+from tests.planted.bug import Bug, Suite, Worlds
 from tests.planted.catalogue import BUGS, NOT_PLANTED, QUICK
 from tests.planted.copies import Unplantable, changed, clean_copy, judged, planted, wrong
 from tests.planted.table import BEGIN, END, table, write
@@ -88,7 +88,7 @@ def test_a_bug_that_another_check_catches_is_not_as_it_should_be(clean: Path) ->
 
 
 def test_tests_that_are_not_there_are_no_proof(clean: Path) -> None:
-    bug = evolve(BUGS[0], caught_by="contract", check=Tests(("tests/contract/test_nothing.py",)))
+    bug = evolve(BUGS[0], caught_by="contract", check=Suite(("tests/contract/test_nothing.py",)))
     assert "no test ran" in wrong(bug, runner.judge_one(bug, clean))
 
 

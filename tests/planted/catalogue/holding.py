@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.planted.bug import Bug, Tests, Worlds
+from tests.planted.bug import Bug, Suite, Worlds
 
 DECIDE = "arbeit/core/decide"
 TENURES = "arbeit/core/evolve/tenures.py"
@@ -242,7 +242,7 @@ BUGS = (
         old="        if not isinstance(pending.result, Reply) or pending.command.idempotency_key is not None:\n",
         new="        if not isinstance(pending.result, Reply) or pending.abandoned:\n",
         caught_by="engine",
-        check=Tests(("tests/engine/test_cancellation.py::test_an_undelivered_grant_is_free_again",)),
+        check=Suite(("tests/engine/test_cancellation.py::test_an_undelivered_grant_is_free_again",)),
     ),
     Bug(
         name="ended-work-is-renewed",
@@ -252,6 +252,6 @@ BUGS = (
         old="        self._held.pop(held, None)\n",
         new="        self._held.get(held)\n",
         caught_by="engine",
-        check=Tests(("tests/engine/test_heartbeats.py::test_finished_work_is_renewed_no_more",)),
+        check=Suite(("tests/engine/test_heartbeats.py::test_finished_work_is_renewed_no_more",)),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.planted.bug import Bug, Machine, Tests, Worlds
+from tests.planted.bug import Bug, Machine, Suite, Worlds
 
 BATCH = "arbeit/core/batch.py"
 ENGINE = "arbeit/engine/engine.py"
@@ -122,7 +122,7 @@ BUGS = (
         old="        return bool(found) and found[0].hash == last.hash\n",
         new="        return bool(found)\n",
         caught_by="engine",
-        check=Tests(("tests/engine/test_unknown_outcome.py",)),
+        check=Suite(("tests/engine/test_outcomes_of_others.py",)),
     ),
     Bug(
         name="unknown-outcome-reported-as-failure",
@@ -132,7 +132,7 @@ BUGS = (
         old="                await self._resolve(project, pendings, batch, error)\n",
         new="                self._deliver_all(project, pendings, error)\n",
         caught_by="engine",
-        check=Tests(("tests/engine/test_unknown_outcome.py::test_an_asynchronous_command_happens_once",)),
+        check=Suite(("tests/engine/test_unknown_outcome.py::test_an_asynchronous_command_happens_once",)),
     ),
     Bug(
         name="stale-view-after-another-process-wrote",
@@ -146,19 +146,15 @@ BUGS = (
         check=Worlds(5),
     ),
     Bug(
-        name="view-kept-after-a-failed-commit",
-        harm="A process goes on with what it failed to store.",
+        name="view-kept-after-a-command-that-raised",
+        harm="After a command that broke down half-way, a process goes on with its half of the work.",
         mistake="a clean-up missing on one error path",
         file=ENGINE,
-        old="            for project, pendings in taken:\n                self.kernel.drop_view(project)\n",
-        new="            for project, pendings in taken:\n",
+        old="            if isinstance(result, Exception):\n"
+        "                self.kernel.drop_view(project)\n                await",
+        new="            if isinstance(result, Exception):\n                await",
         caught_by="engine",
-        check=Tests(
-            (
-                "tests/engine/test_group_commit.py",
-                "tests/engine/test_unknown_outcome.py",
-            )
-        ),
+        check=Suite(("tests/engine/test_group_commit.py::test_a_command_that_raises_fails_alone",)),
     ),
     Bug(
         name="randomness-in-the-core",
@@ -170,7 +166,7 @@ BUGS = (
         "def fresh_id(view: View, env: Env, prefix: str) -> str:\n"
         "    env = type(env)(env.now, lambda prefix: f'{prefix}-{secrets.token_hex(5)}', *_rest(env))\n",
         caught_by="purity",
-        check=Tests(
+        check=Suite(
             (f"{PURITY}::test_importing_the_core_and_the_policies_loads_the_standard_library_and_attrs_alone",)
         ),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.planted.bug import Bug, Tests, Worlds
+from tests.planted.bug import Bug, Suite, Worlds
 
 FAIRNESS = "arbeit/core/fairness.py"
 GRANTS = "arbeit/core/decide/grants.py"
@@ -88,7 +88,7 @@ BUGS = (
         old="        if waiter.woken.is_set():\n            alike",
         new="        if waiter.woken.is_set() and not self._waiting:\n            alike",
         caught_by="engine",
-        check=Tests(
+        check=Suite(
             (
                 "tests/engine/test_waiting.py::test_a_claimer_that_found_work_by_itself_passes_its_wake_up_on",
                 "tests/engine/test_waiting.py::test_a_woken_claimer_that_is_refused_passes_the_wake_up_on",
@@ -104,7 +104,7 @@ BUGS = (
         new='            for task in kind.get("task", ()):\n'
         '                if task.claim_status == "ready" and task.version == 1:\n',
         caught_by="engine",
-        check=Tests(("tests/engine/test_waiting.py::test_whatever_makes_a_task_claimable_wakes_a_claimer",)),
+        check=Suite(("tests/engine/test_waiting.py::test_whatever_makes_a_task_claimable_wakes_a_claimer",)),
     ),
     Bug(
         name="woken-in-vain-and-forgotten",
