@@ -1,4 +1,4 @@
-"""Makes a failing world smaller: fewer faults, fewer agents, fewer steps, and the same promise broken.
+"""Makes a failing world smaller: fewer agents, fewer faults, fewer steps, and the same promise broken.
 
 Each agent, link and kind of fault has a chance of its own, so that what is left behaves much as it did before. The
 search for the smallest set is Zeller and Hildebrandt's delta debugging ("Simplifying and Isolating Failure-Inducing
@@ -33,8 +33,8 @@ class Shrinker:
     def shrink(self) -> Run:
         """The smallest world that was found."""
         self._fewer_steps()
-        self._minimise(self.best.config.faults, lambda faults: evolve(self.best.config, faults=tuple(faults)))
         self._minimise(self.best.config.members, lambda members: evolve(self.best.config, members=tuple(members)))
+        self._minimise(self.best.config.faults, lambda faults: evolve(self.best.config, faults=tuple(faults)))
         self._fewer_steps()
         return self.best
 
