@@ -168,6 +168,18 @@ def test_nothing_is_handed_over_to_an_agent_that_may_not_see_the_task() -> None:
         team.refused(make(c.HandoffTask, **held.proof(), to_agent="bob"), Code.AGENT_NOT_FOUND)
 
 
+def test_work_is_handed_over_to_an_agent_that_may_see_its_queue_alone() -> None:
+    with harness.team(policies={"access": QueueAccess({"bob": frozenset({"docs"})})}) as team:
+        assert hand_over(team, team.start(team.create(queue="docs"))).assignee == "bob"
+
+
+def test_a_handover_lasts_no_longer_than_the_run_that_it_begins(team: Team) -> None:
+    held = team.start(team.create(max_runtime=seconds(10)), ttl=seconds(5))
+    hand_over(team, held, ttl=seconds(60))
+    (fact,) = team.facts(TaskHandedOver)
+    assert (fact.ttl, fact.expires_at, fact.ends_by) == (seconds(60), team.now + seconds(10), team.now + seconds(10))
+
+
 def test_an_agent_has_a_hundred_handovers_to_take_up_at_most(team: Team) -> None:
     for _ in range(101):
         team.create()

@@ -228,6 +228,36 @@ def test_a_verdict_and_the_next_claim_are_one_command(asked: Team, kind: type[c.
 
 
 @pytest.mark.parametrize("kind", [c.ApproveTask, c.RequestChanges])
+def test_a_verdict_stands_though_its_reviewer_can_be_granted_nothing_more(asked: Team, kind: type[c.Command]) -> None:
+    held = reviewing(asked, submitted(asked))
+    asked.start(asked.create(), "bob", **REVIEWER)
+    asked.do(c.RegisterAgent(agent_id="bob", max_leases=1))
+    asked.create("next")
+    reply = asked.do(make(kind, **held.proof(), then_claim=c.ClaimTasks(agent="bob")))
+    assert (task_of(reply).lease_id, reply.grants) == (None, ())
+    assert [notice.code for notice in reply.warnings] == ["LIMIT_EXCEEDED"]
+
+
+@pytest.mark.parametrize("holds", ["blocks", "child_of"])
+def test_work_sent_back_has_no_rank_while_anything_holds_it_back(asked: Team, holds: str) -> None:
+    task = submitted(asked)
+    asked.relate(asked.create("other"), holds, task)
+    asked.do(make(c.RequestChanges, **asked.start(task, "bob", **REVIEWER).proof()))
+    after = asked.task(task)
+    assert (after.status, after.claim_status, after.rank) == ("open", "waiting", None)
+
+
+@pytest.mark.parametrize(("note", "entries"), [("", 0), ("well done", 1)])
+def test_an_approval_leaves_an_entry_only_where_it_has_something_to_say(asked: Team, note: str, entries: int) -> None:
+    held = reviewing(asked, submitted(asked))
+    before = set(asked.rows()["entry"])
+    asked.do(make(c.ApproveTask, **held.proof(), note=note))
+    named = [fact.entry_id for fact in asked.facts(ReviewApproved) if fact.entry_id is not None]
+    assert len(named) == entries
+    assert set(asked.rows()["entry"]) - before == set(named)
+
+
+@pytest.mark.parametrize("kind", [c.ApproveTask, c.RequestChanges])
 def test_a_verdict_is_for_what_is_under_review_by_whoever_reviews_it(asked: Team, kind: type[c.Command]) -> None:
     open_task = asked.create()
     asked.refused(make(kind, task_id=open_task.id, token=None), Code.INVALID_TRANSITION)
