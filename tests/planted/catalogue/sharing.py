@@ -135,6 +135,6 @@ BUGS = (
         new="                if not events:\n                    await committed.wait()\n"
         "                elif len(events) == 500:\n                    after += 1\n",
         caught_by="followers",
-        check=Worlds(40, steps=1_500, guests=("reader",) * 4),
+        check=Worlds(5, steps=1_500, guests=("reader",) * 4),
     ),
 )

@@ -40,7 +40,7 @@ BUGS = (
         old="    for entry in found:\n        heapq.heappush(heap, entry)\n",
         new="    for entry in found[:1]:\n        heapq.heappush(heap, entry)\n",
         caught_by="acknowledged",
-        check=Worlds(60),
+        check=Worlds(5),
     ),
     Bug(
         name="lease-in-the-wrong-unit",
@@ -63,16 +63,14 @@ BUGS = (
         check=Worlds(12, store="sqlite"),
     ),
     Bug(
-        name="overview-of-another-project",
-        harm="A team's overview shows the agents and the work of another team.",
+        name="lists-of-another-project",
+        harm="A list of tasks shows those of another team.",
         mistake="a filter that was left out",
         file=f"{MEMORY}/store.py",
-        old="            if tables is None or tables.project is None:\n"
-        "                return None\n            tasks = ",
-        new="            if tables is None or tables.project is None:\n"
-        "                return None\n            tables = next(iter(self._projects.values()))\n            tasks = ",
+        old="            return finding.find(self._projects.get(query.project) or Tables(), query)\n",
+        new="            return finding.find(next(iter(self._projects.values()), Tables()), query)\n",
         caught_by="isolation",
-        check=Worlds(30),
+        check=Worlds(12),
     ),
     Bug(
         name="codec-leaves-a-column-out",
@@ -93,16 +91,6 @@ BUGS = (
         new="    return freeze(json.loads(text)) if text else None  # type: ignore[return-value]\n",
         caught_by="acknowledged",
         check=Worlds(5, store="sqlite"),
-    ),
-    Bug(
-        name="queue-rows-not-marked-as-touched",
-        harm="Other processes go on with the weights and counts that queues had when they started.",
-        mistake="an index list that is not kept up",
-        file=f"{SQLITE}/codec.py",
-        old="numbered.items() if name not in keys and name not in leave_out)",
-        new='numbered.items() if name not in {*keys, "touched"} and name not in leave_out)',
-        caught_by="counts",
-        check=Worlds(40, store="sqlite"),
     ),
     Bug(
         name="failed-job-not-rolled-back",
