@@ -6,8 +6,8 @@ import pytest
 
 from arbeit.core import commands as c
 from arbeit.core.errors import Code
-from arbeit.core.model import Task
-from arbeit.policies import NamedAccess, QueueAccess
+from arbeit.core.model import Agent, Task
+from arbeit.policies import NamedAccess, OpenAccess, QueueAccess
 from arbeit.wire import fact_of
 from tests.core import harness
 from tests.core.harness import Held, Team, make
@@ -45,6 +45,30 @@ def test_a_supervisor_ends_anybodys_tenure_and_the_event_says_forced(team: Team,
     assert team.task(held.task).lease_id != held.lease.id
     team.refused(make(c.RenewLease, **held.proof()), Code.LEASE_LOST)
     assert team.sound()
+
+
+@each_kind
+def test_a_holder_whose_tenure_is_ended_after_a_restart_holds_one_task_less(team: Team, kind: type[c.Command]) -> None:
+    held = held_for(team, kind)
+    team.start(team.create("other"), "bob")
+    team.forget_view()
+    extra = {"to_agent": "eve"} if kind is c.HandoffTask else {}
+    team.do(forced(kind, held.task, **extra))
+    assert team.rows()["agent"]["bob"].active_leases == 1
+    assert team.sound()
+
+
+def test_a_policy_may_make_supervisors_by_their_names() -> None:
+    class Named(OpenAccess):
+        """The chief supervises, whoever it is registered as."""
+
+        def supervises(self, actor: str, agent: Agent | None) -> bool:
+            return actor == "chief" and agent is None
+
+    with harness.team(policies={"access": Named()}) as team:
+        held = held_for(team, c.ReleaseTask)
+        team.refused(forced(c.ReleaseTask, held.task), Code.FORBIDDEN)
+        assert harness.task_of(team.do(forced(c.ReleaseTask, held.task, "chief"))).status == "open"
 
 
 @each_kind
