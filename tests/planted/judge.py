@@ -44,6 +44,7 @@ def home() -> str:
 
 def worlds(check: Mapping[str, Any]) -> Verdict:
     """Simulate seed after seed until something is wrong."""
+    from arbeit.testing.invariants import INVARIANTS
     from arbeit.testing.simulation.config import Member, drawn
     from arbeit.testing.simulation.run import simulate
 
@@ -54,7 +55,7 @@ def worlds(check: Mapping[str, Any]) -> Verdict:
             Member(f"{role}-guest-{number}", role, number % config.processes, project)
             for number, role in enumerate(check["guests"])
         )
-        run = simulate(evolve(config, members=(*config.members, *guests)))
+        run = simulate(evolve(config, members=(*config.members, *guests)), checkers=INVARIANTS)
         if not run.ok:
             names = dict.fromkeys(violation.checker for violation in run.violations)
             return Verdict(home(), tuple(names) or (str(run.failure),), seed + 1, run.story[-600:])
