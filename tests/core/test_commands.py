@@ -413,6 +413,17 @@ def test_a_refusal_to_start_names_no_blocker_that_an_actor_may_not_see() -> None
         assert secret.id not in str(error)
 
 
+@pytest.mark.parametrize("kind", [c.AddRelationship, c.RemoveRelationship])
+def test_nothing_is_related_to_a_task_that_an_actor_may_not_see(kind: type[c.Command]) -> None:
+    access = QueueAccess({"bob": frozenset({"mine"})})
+    with harness.team(policies={"access": access}) as team:
+        ends = [team.create(queue=queue).id for queue in ("mine", "theirs")]
+        team.relate(ends[0], "relates_to", ends[1])
+        for start, end in (ends, reversed(ends)):
+            command = make(kind, actor="bob", from_task_id=start, to_task_id=end, type="relates_to")
+            team.refused(command, Code.TASK_NOT_FOUND)
+
+
 def test_a_refused_cycle_names_no_task_that_an_actor_may_not_see() -> None:
     access = QueueAccess({"bob": frozenset({"mine"})})
     with harness.team(policies={"access": access}) as team:
