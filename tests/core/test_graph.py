@@ -1,6 +1,7 @@
 """Relationships between tasks: what they do, and what they may never make."""
 
 import random
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import HIERARCHY_DEPTH
 from arbeit.core.model import INVERSE_RELATIONS, RELATION_TYPES, Relationship, Reply, Task
 from tests.core import harness
-from tests.core.harness import Team, edge_of, ends_before, examples, make, task_of
+from tests.core.harness import Team, edge_of, ends_before, examples, make, outcome, task_of
 
 
 def edges(team: Team) -> list[Relationship]:
@@ -79,6 +80,27 @@ def test_both_ends_must_exist(team: Team, kind: str) -> None:
     team.refused(add("tkt-nowhere", kind, task), Code.TASK_NOT_FOUND)
     command = c.RemoveRelationship(from_task_id=task.id, to_task_id="tkt-nowhere", type=kind)
     team.refused(command, missing)
+
+
+@pytest.mark.parametrize("kind", ["blocks", "parent_of", "child_of", "relates_to"])
+def test_a_refusal_names_the_end_that_does_not_exist(team: Team, kind: str) -> None:
+    task = team.create()
+    for command in (add(task, kind, "tkt-nowhere"), add("tkt-nowhere", kind, task)):
+        error = outcome(partial(team.do, command))
+        assert isinstance(error, ArbeitError)
+        assert error.data == {"task_id": "tkt-nowhere"}
+        assert "tkt-nowhere" in error.message
+
+
+def test_an_imported_edge_may_put_unfinished_work_under_a_finished_parent(team: Team) -> None:
+    parent, child = team.create(), team.create()
+    team.finish(parent)
+    command = add(parent, "parent_of", child)
+    team.refused(command, Code.INVALID_TRANSITION)
+    team.relate(parent, "parent_of", child, imported=True)
+    assert team.task(child).parent_id == parent.id
+    assert team.task(parent).status == "completed"
+    assert team.sound()
 
 
 def test_a_new_blocker_takes_readiness_and_its_removal_gives_it_back(team: Team) -> None:
