@@ -35,7 +35,8 @@ class Reads:
     overdue, delayed: how many leases past their deadline, and delayed tasks that are due, to bring.
     linked: tasks whose session and file links are wanted. secrets: by name; runs, artifacts: rows by id.
     urgent: how many of the critical ready tasks that have waited longest, with the live leases that began first (up to
-    `LIVE_LEASES` of the ports), their tasks, runs and agents. ready_after: (task id, count) of ready tasks in the order of their ids, beyond that one.
+    `LIVE_LEASES` of the ports), their tasks, runs and agents. ready_after: (task id, count) of ready tasks in the order
+    of their ids, beyond that one.
     events_of: tasks whose events are wanted. about: ids; the receipts whose reply contains one of them are wanted.
     """
 
