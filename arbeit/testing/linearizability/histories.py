@@ -94,9 +94,10 @@ def _merged(calls: Sequence[_Call]) -> list[_Call]:
         known = merged[first[same]]
         if known.returned is None:
             merged[first[same]] = _Call(known.sent, known.called, call.returned, call.result)
+        elif _gist(known.result) == _NOTHING:
+            first[same] = len(merged)
+            merged.append(call)
         elif call.returned is not None and _gist(call.result) != _gist(known.result):
-            if _gist(known.result) == _NOTHING:
-                first[same] = len(merged)
             merged.append(call)
     return merged
 

@@ -10,6 +10,7 @@ import anyio
 
 from arbeit.core.errors import ArbeitError
 from arbeit.testing.simulation.agents.base import QUEUES, Agent
+from arbeit.testing.simulation.engine import CALLER
 
 
 class Reader(Agent):
@@ -23,6 +24,8 @@ class Reader(Agent):
 
     async def follow(self) -> None:
         """Follow the log; begin anew where it broke off, or at the beginning."""
+        # Beside the rounds, so under a name of its own: whoever speaks under one name does one thing at a time.
+        CALLER.set(f"{self.name}/log")
         await anyio.sleep(2)
         position = 0
         while True:
