@@ -102,6 +102,14 @@ def test_who_comes_too_early_is_told_how_long_to_wait_in_whole_seconds_rounded_u
     assert refused_start(team) == f"task z is delayed for another {told} s"
 
 
+def test_a_task_is_started_at_the_very_moment_at_which_it_falls_due_though_no_sweep_came_by(team: Team) -> None:
+    team.create(task_id="z", ready_at=team.now + 1_000_000)
+    team.tick(1)
+    (started,) = team.hub._session._transact(PROJECT, [make(c.StartTask, agent="ada", task_id="z")], sweep=False)
+    assert isinstance(started, Reply)
+    assert [grant.task.id for grant in started.grants] == ["z"]
+
+
 @pytest.mark.parametrize(("blockers", "told"), [(10, ""), (11, ", 1 more"), (13, ", 3 more")])
 def test_a_refusal_names_ten_blockers_and_counts_the_others(team: Team, blockers: int, told: str) -> None:
     names = [team.create(task_id=f"b-{number:02}").id for number in range(blockers)]
