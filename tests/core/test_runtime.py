@@ -35,6 +35,19 @@ def test_no_renewal_reaches_beyond_it(team: Team, ttl: float | None) -> None:
     assert team.sound()
 
 
+def test_a_run_that_takes_too_long_uses_an_attempt_up_and_the_next_waits_for_its_backoff(team: Team) -> None:
+    task = team.create(max_runtime=seconds(10), max_attempts=2)
+    team.start(task)
+    team.tick(11)
+    team.sweep()
+    assert (team.task(task).claim_status, team.task(task).ready_at > team.now) == ("delayed", True)
+    team.tick(600)
+    team.start(task)
+    team.tick(11)
+    team.sweep()
+    assert (team.task(task).status, team.task(task).block_reason) == ("blocked", "retries_exhausted")
+
+
 def test_a_grant_never_lasts_longer_than_its_run_may(team: Team) -> None:
     held = team.start(team.create(max_runtime=seconds(10)), ttl=seconds(3600))
     assert held.lease.expires_at == held.lease.ends_by == team.now + seconds(10)
