@@ -92,6 +92,21 @@ def test_a_refusal_names_the_end_that_does_not_exist(team: Team, kind: str) -> N
         assert "tkt-nowhere" in error.message
 
 
+@pytest.mark.parametrize("imported", [False, True])
+def test_an_edge_is_recorded_with_all_it_is_and_does_whether_or_not_it_is_imported(team: Team, imported: bool) -> None:
+    top, parent, child, blocker = (team.create(task_id=name) for name in ("top", "parent", "child", "blocker"))
+    team.tick(5)
+    team.relate(top, "parent_of", parent, imported=imported)
+    reply = team.relate(parent, "parent_of", child, imported=imported, metadata={"why": "because"})
+    assert reply.count == 1
+    assert (edge_of(reply).metadata, edge_of(reply).created_at) == ({"why": "because"}, team.now)
+    assert [team.task(task).depth for task in (top, parent, child)] == [0, 1, 2]
+    assert team.task(parent).claim_status == "waiting"
+    team.relate(blocker, "blocks", child, imported=imported)
+    assert team.task(child).claim_status == "waiting"
+    assert team.sound()
+
+
 def test_an_imported_edge_may_put_unfinished_work_under_a_finished_parent(team: Team) -> None:
     parent, child = team.create(), team.create()
     team.finish(parent)
