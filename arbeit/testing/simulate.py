@@ -9,18 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any, TextIO
 
 from attrs import asdict
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.testing.simulation.config import FAULTS
-from arbeit.testing.simulation.many import Outcome, Plan, Total, command, parse_faults, run_many, seeds_from
+from arbeit.testing.simulation.many import Outcome, Plan, Total, command, parse_faults, run_many
 from arbeit.testing.simulation.run import CHECKERS, simulate
-from arbeit.testing.simulation.stores import BACKENDS, LEASE_KEY
+from arbeit.testing.simulation.stores import BACKENDS, LEASE_KEY, maker
 from arbeit.testing.transcript import Transcript
 
 MINUTE = 60
@@ -39,12 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.exit(2, f"{parser.prog}: {error.message}\n{' '.join(error.suggestions)}\n")
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read has seen enough; nothing more can be said to them, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _run(given: argparse.Namespace) -> int:
     if given.list:
         _list()
         return 0
+    _refuse_nonsense(given)
+    maker(given.store)
     plan = Plan(
         steps=_within("--steps", given.steps, MOST_STEPS),
         store=given.store,
@@ -54,10 +63,27 @@ def _run(given: argparse.Namespace) -> int:
         only=None if given.only is None else tuple(given.only.split(",")),
         shrink=given.shrink,
     )
+    plan.world(given.seeds[0] if given.seeds is not None else given.seed or 1)
     if given.transcript or given.compact:
         return _tell(plan, given.seed if given.seed is not None else 1, compact=given.compact)
-    plan.world(given.seed or 1)
     return _many(plan, given)
+
+
+def _refuse_nonsense(given: argparse.Namespace) -> None:
+    telling = given.transcript or given.compact
+    for wrong, why in (
+        (given.rate is not None and not (math.isfinite(given.rate) and given.rate >= 0), "--rate must be 0 or more"),
+        (given.minutes is not None and not given.minutes > 0, "--minutes must be more than 0"),
+        (given.workers < 1, "--workers must be 1 or more"),
+        (given.shrink < 0, "--shrink must be 0 or more"),
+        (
+            given.minutes is not None and given.seeds is not None,
+            "--minutes takes one --seed to begin with, not --seeds",
+        ),
+        (telling and (given.seeds or given.minutes or given.json), "a transcript is of one --seed, as text"),
+    ):
+        if wrong:
+            raise ArbeitError(Code.INVALID_INPUT, why, suggestions=("See --help.",))
 
 
 def _within(option: str, number: int, most: int) -> int:
@@ -78,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, metavar="M", help="go on with fresh seeds for so many minutes")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes to run seeds in (default: 1)")
     parser.add_argument("--steps", type=int, default=1_000, metavar="N", help="commands before the calm (1,000)")
-    parser.add_argument("--store", choices=sorted(BACKENDS), default="memory", help="where projects live (memory)")
-    parser.add_argument("--agents", type=int, metavar="N", help="how many agents (default: drawn from the seed)")
+    parser.add_argument("--store", default="memory", help=f"{', '.join(BACKENDS)}, or module:Class of yours (memory)")
+    parser.add_argument("--agents", type=int, metavar="N", help="how many agents, at least a crew (default: 6 to 25)")
     parser.add_argument("--faults", metavar="KINDS", help="kinds by name, or all, or none (default: drawn)")
     parser.add_argument("--rate", type=float, metavar="R", help="how often faults strike, as a factor (default: drawn)")
     parser.add_argument("--only", metavar="NAMES", help="leave out all agents but these")
@@ -139,8 +165,8 @@ def _seeds(given: argparse.Namespace, began: float) -> Iterable[int]:
     if given.minutes is None:
         return given.seeds if given.seeds is not None else (given.seed if given.seed is not None else 1,)
     # Every night looks at other worlds; each says its own number when it fails.
-    first = given.seed if given.seed is not None else int(time.time())
-    return _until(seeds_from(first), began + given.minutes * MINUTE)
+    first = given.seed if given.seed is not None else int(time.time()) * 1_000
+    return _until(count(first), began + given.minutes * MINUTE)
 
 
 def _until(seeds: Iterator[int], end: float) -> Iterator[int]:
@@ -170,6 +196,8 @@ def _summary(total: Total, elapsed: float) -> str:
         "befell: " + (", ".join(f"{what} {count:,}" for what, count in total.faults.most_common()) or "nothing"),
         "judged: " + ", ".join(f"{name} {count:,}" for name, count in total.judged.items()),
     ]
+    if total.undecided:
+        lines.append(f"undecided: whether {total.undecided:,} tasks are linearizable")
     if idle:
         lines.append(f"nothing to judge for: {', '.join(idle)}")
     failed = ", ".join(str(outcome.seed) for outcome in total.failed)

@@ -33,7 +33,8 @@ def test_no_invariant_is_idle_over_a_few_random_runs() -> None:
     for seed in SEEDS:
         for name, count in watched(rich(seed)).judged.items():
             judged[name] += count
-    assert min(judged.values()) > 0, judged
+    # Nobody waits for work in these histories; simulated fleets do.
+    assert {name for name, count in judged.items() if not count} == {"wake_up"}
     assert judged["fairness"] > 100
 
 

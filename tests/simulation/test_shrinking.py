@@ -7,8 +7,11 @@ import pytest
 
 from arbeit.core.decide import base
 from arbeit.testing import simulate as command_line
-from arbeit.testing.simulation import Plan, Run, Shrinker, drawn, simulate
-from arbeit.testing.simulation.many import outcome
+from arbeit.testing.simulation import Plan, Run, Shrinker, drawn, simulate, world
+from arbeit.testing.simulation.agents.doers import Doer
+from arbeit.testing.simulation.agents.planners import Planner
+from arbeit.testing.simulation.config import CREW
+from arbeit.testing.simulation.many import command, outcome
 
 
 @pytest.fixture
@@ -69,7 +72,15 @@ def test_numbers_come_as_json_where_that_is_asked_for(capsys: pytest.CaptureFixt
         (["--agents", "100000"], "--agents must be from 1 to 500"),
         (["--seeds", "a:b"], "give two whole numbers"),
         (["--seeds", "5:5"], "no seed in that range"),
-        (["--store", "paper"], "invalid choice"),
+        (["--store", "paper"], "there is no backend paper"),
+        (["--store", "nowhere:Store"], "there is no backend nowhere:Store"),
+        (["--rate", "-1"], "--rate must be 0 or more"),
+        (["--rate", "nan"], "--rate must be 0 or more"),
+        (["--minutes", "0"], "--minutes must be more than 0"),
+        (["--minutes", "1", "--seeds", "1:3"], "--minutes takes one --seed"),
+        (["--workers", "0"], "--workers must be 1 or more"),
+        (["--transcript", "--json"], "a transcript is of one --seed"),
+        (["--seeds", "5:6", "--only", "nobody"], "seed 5 has no agent nobody"),
     ],
 )
 def test_a_bad_command_line_is_refused_with_what_is_wrong(
@@ -79,6 +90,33 @@ def test_a_bad_command_line_is_refused_with_what_is_wrong(
         command_line.main(arguments)
     assert left.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_printed_command_makes_the_same_world_with_agents_asked_for() -> None:
+    config = Plan(agents=40, steps=50, rate=3.0).world(3)
+    printed = command_line._parser().parse_args(shlex.split(command(config))[3:])
+    assert Plan(agents=printed.agents, steps=printed.steps, rate=printed.rate).world(printed.seed) == config
+
+
+def test_a_failure_to_come_to_an_end_is_made_small_without_sending_everybody_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Doer, "tidy", Doer.walk_away)
+    monkeypatch.setattr(world, "DRAIN", 30_000_000)
+    run = simulate(drawn(1, steps=150, faults=()))
+    assert run.failure == "liveness_drained"
+    smallest = Shrinker(run, runs=8).shrink()
+    assert [member.role for member in smallest.config.members][: len(CREW)] == list(CREW)
+
+
+def test_what_is_raised_inside_a_process_is_told_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_self: object, *_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Planner, "plan", broken)
+    run = simulate(drawn(1, steps=100))
+    assert run.failure == "ZeroDivisionError in broken"
+    assert "ZeroDivisionError" in run.story
 
 
 def test_the_invariants_and_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,19 @@
 """What befalls processes: death, pauses, wrong clocks, lost answers; each with what the history says of it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
+import anyio
 import pytest
 from attrs import evolve
 
+from arbeit.backends.memory import MemoryStore
+from arbeit.core import batch
 from arbeit.core.errors import Code
+from arbeit.core.model import Event
+from arbeit.engine.waiting import Waiting
 from arbeit.ports import LocalStore
 from arbeit.testing.history import Answered, Committed, Entry, Happened, Sent
-from arbeit.testing.simulation import BACKENDS, Config, Fault, Run, drawn, simulate
+from arbeit.testing.simulation import BACKENDS, Config, Fault, Member, Run, drawn, simulate
 from arbeit.testing.simulation.stores import SharedMemory
 from arbeit.testing.simulation.world import World
 
@@ -119,3 +124,29 @@ def test_a_backend_of_ones_own_is_simulated_too(monkeypatch: pytest.MonkeyPatch)
     run = simulate(drawn(8, steps=200, store="mine"))
     assert run.ok, run.story
     assert Counted.opened > run.config.processes
+
+
+def test_a_renewal_that_is_acknowledged_but_not_stored_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = batch.Changes
+    monkeypatch.setattr(batch, "Changes", lambda *given, **named: evolve(real(*given, **named), beats=()))
+    found = {simulate(drawn(seed, steps=300, faults=())).failure for seed in (1, 2, 3)}
+    assert "acknowledged" in found
+
+
+def test_a_follower_that_hears_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def deaf(_self: object, *_: object) -> AsyncGenerator[Event, None]:
+        await anyio.sleep_forever()
+        yield  # type: ignore[misc]  # what makes it a generator; never reached
+
+    monkeypatch.setattr(Waiting, "watch", deaf)
+    config = drawn(1, steps=200, faults=())
+    reader = Member("reader-x", "reader", 0, "p0")
+    assert simulate(evolve(config, members=(*config.members, reader))).failure == "followers"
+
+
+def test_an_overview_of_another_project_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = next(one for seed in range(100) if len((one := drawn(seed, steps=300, faults=())).projects) > 1)
+    real = MemoryStore.overview
+    others = dict(zip(config.projects, reversed(config.projects), strict=True))
+    monkeypatch.setattr(MemoryStore, "overview", lambda self, project, scope: real(self, others[project], scope))
+    assert simulate(config).failure == "isolation"

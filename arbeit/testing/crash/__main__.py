@@ -17,7 +17,10 @@ _EVERY = 5.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the arguments of a command line: 0 if nothing was wrong, 1 if something was, 2 for wrong arguments."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.kills < 1 or (given.minutes is not None and not given.minutes > 0):
+        parser.error("--kills and --minutes must be more than 0: what kills nobody shows nothing")
     try:
         options = Options(kills=given.kills, minutes=given.minutes, url=given.url, seed=given.seed)
         summary = run(options, None if given.quiet else _Progress())

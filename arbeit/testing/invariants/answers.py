@@ -29,6 +29,8 @@ _WRITES: Mapping[type[c.Command], frozenset[str]] = {
     c.RequestChanges: frozenset({"changes_requested"}),
     c.HandoffTask: frozenset({"task_handed_over"}),
     c.AddContext: frozenset({"context_added"}),
+    c.ImportTask: frozenset({"task_imported"}),
+    c.PreemptTask: frozenset({"preempt_requested"}),
     c.SupersedeContext: frozenset({"context_superseded"}),
     c.AddProgress: frozenset({"progress_added"}),
     c.ReportUsage: frozenset({"usage_reported"}),
@@ -74,16 +76,29 @@ class Acknowledged(Checker):
         self._keyed: dict[tuple[str, str, str], set[str]] = {}
         self._refused: dict[tuple[str, str], int] = {}
         self._logs: dict[str, list[Event]] = {}
+        self._tasks: dict[str, str] = {}
+        """By lease: its task."""
+        self._deadlines: dict[tuple[str, str], dict[int, int]] = {}
+        """By project and task: every deadline that a renewal stored, and by which entry."""
+        self._since: dict[int, int] = {}
+        """By number of a renewal: the entry that sent it."""
 
     def sent(self, entry: Sent) -> None:
         """Remember who waits."""
         self._sent[entry.number] = entry
+        if isinstance(entry.command, c.RenewLease):
+            self._since[entry.number] = self.index
         if entry.command.correlation_id is not None:
             key = (entry.project, entry.command.correlation_id)
             self._users[key] = self._users.get(key, 0) + 1
 
     def committed(self, entry: Committed) -> None:
-        """Gather the events of each command."""
+        """Gather the events of each command, and the deadlines of leases."""
+        for lease in (*entry.changes.new.get("lease", ()), *entry.changes.changed.get("lease", ())):
+            self._tasks[lease.id] = lease.task_id
+        for beat in entry.changes.beats:
+            place = (entry.project, self._tasks.get(beat.lease_id, ""))
+            self._deadlines.setdefault(place, {})[beat.expires_at] = self.index
         self._logs.setdefault(entry.project, []).extend(entry.changes.events)
         for event in entry.changes.events:
             if event.idempotency_key is not None:
@@ -117,7 +132,9 @@ class Acknowledged(Checker):
             return
         self.judged += 1
         effect = self._effects.get(key)
-        if isinstance(entry.result, Reply):
+        if isinstance(entry.result, Reply) and isinstance(sent.command, c.RenewLease):
+            self._judge_renewal(sent, sent.command.task_id, entry.result)
+        elif isinstance(entry.result, Reply):
             self._judge_reply(sent, entry.result, effect)
         elif entry.result.code is not Code.STORE_UNAVAILABLE:
             if entry.result.code is Code.INTERNAL:
@@ -125,6 +142,12 @@ class Acknowledged(Checker):
             self._refused[key] = entry.number
             if effect is not None:
                 self.say(f"{_name(sent)} was refused ({entry.result.code}), but left event {effect.root}")
+
+    def _judge_renewal(self, sent: Sent, task_id: str, reply: Reply) -> None:
+        """A renewal leaves no event, but a deadline: its own, or that of a later one in the same transaction."""
+        stored = self._deadlines.get((sent.project, task_id), {})
+        if reply.expires_at not in stored and max(stored.values(), default=0) < self._since[sent.number]:
+            self.say(f"{_name(sent)} was told a deadline of {reply.expires_at}, and none was stored")
 
     def _judge_reply(self, sent: Sent, reply: Reply, effect: _Effect | None) -> None:
         tags = _WRITES.get(type(sent.command), frozenset())

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define
 
 from arbeit.core.events import Fact, RecordErased
-from arbeit.core.model import Event
+from arbeit.core.model import SECOND, Event
 from arbeit.testing.history import Committed, Followed, Happened, Stored
 from arbeit.testing.invariants.base import Bookkeeper, Checker, Terms, facts_in, readable, rows_of
 from arbeit.testing.invariants.books import Book
@@ -168,13 +168,25 @@ class _Follower:
     project: str
     position: int
     calm: bool = False
+    process: str = ""
+    since: int = 0
+
+
+def following(follower: str, project: str, after: int) -> str:
+    """The detail of the note by which a history says that somebody begins to follow a log."""
+    return json.dumps({"follower": follower, "project": project, "after": after})
+
+
+SOON = SECOND
+"""Microseconds within which whoever follows hears of a commit, in the calm."""
 
 
 class Followers(Checker):
     """What followers hear.
 
-    A follower that stopped need not hear the rest: it is told of by `Happened(kind="note", what="unfollowed",
-    detail=follower)`, or by another of its name that begins in its place ("reader/2" after "reader/1").
+    A history may say who follows before anything is heard, by a note "follows" (see `following`). A follower that
+    stopped need not hear the rest: it is told of by `Happened(kind="note", what="unfollowed", detail=follower)`, or by
+    another of its name that begins in its place ("reader/2" after "reader/1").
     """
 
     name = "followers"
@@ -191,10 +203,14 @@ class Followers(Checker):
         self._due: dict[str, int] = {}
         """By project: up to where followers must have heard, once the end was told."""
         self._erased: dict[tuple[str, int], str] = {}
+        self._commits: dict[str, list[tuple[int, int]]] = {}
+        """By project: when there was something to hear, and up to which position."""
 
     def committed(self, entry: Committed) -> None:
         """Remember what there is to hear."""
-        self._logs.setdefault(entry.project, []).extend(entry.changes.events)
+        log = self._logs.setdefault(entry.project, [])
+        log.extend(entry.changes.events)
+        self._commits.setdefault(entry.project, []).append((entry.at, len(log)))
         self._erased.update({(entry.project, position): data for position, data in entry.changes.erased})
 
     def followed(self, entry: Followed) -> None:
@@ -228,8 +244,33 @@ class Followers(Checker):
         """Forget who follows no more; what is committed after the end began need not be heard."""
         if entry.kind == "phase" and entry.what == "end":
             self._due = {project: len(log) for project, log in self._logs.items()}
-        if entry.kind == "note" and entry.what == "unfollowed":
+            self._judge_patience(entry.at)
+        elif entry.kind == "note" and entry.what == "follows":
+            self._begin(entry)
+        elif entry.kind == "note" and entry.what == "unfollowed":
             self._followers.pop(entry.detail, None)
+        elif entry.what == "is killed":
+            self._followers = {name: one for name, one in self._followers.items() if one.process != entry.process}
+
+    def _begin(self, entry: Happened) -> None:
+        said = json.loads(entry.detail)
+        self._succeed(said["project"], said["follower"])
+        self._followers[said["follower"]] = _Follower(
+            said["project"], said["after"], process=entry.process, since=entry.at
+        )
+
+    def _judge_patience(self, now: int) -> None:
+        """See whether those who follow by a note have heard what was committed a while ago, even if it was nothing."""
+        for name, follower in self._followers.items():
+            at, position = self._heard_of(follower.project, now - SOON)
+            if follower.process and follower.since < now - SOON and follower.position < position:
+                self.judged += 1
+                self.say(f"follower {name} of {follower.project} has not heard event {position}, committed at {at}")
+
+    def _heard_of(self, project: str, before: int) -> tuple[int, int]:
+        """The last commit before a moment: when it was, and up to which position."""
+        earlier = [(at, position) for at, position in self._commits.get(project, ()) if at < before]
+        return earlier[-1] if earlier else (0, 0)
 
     def ended(self) -> None:
         """Whoever still follows has heard everything."""

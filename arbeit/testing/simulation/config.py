@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, Literal, get_args
 
-from attrs import field, frozen
+from attrs import frozen
 
 Fault = Literal[
     "fail",
@@ -60,6 +60,7 @@ class Config:
         projects: their settings, by key.
         faults: what may befall them.
         rate: how often, as a factor; 1 is rough weather.
+        agents: how many were asked for; None where that was drawn.
     """
 
     seed: int
@@ -70,7 +71,7 @@ class Config:
     projects: Mapping[str, Mapping[str, Any]]
     faults: tuple[Fault, ...] = FAULTS
     rate: float = 1.0
-    skills: tuple[str, ...] = field(default=("gpu", "python"))
+    agents: int | None = None
 
 
 def drawn(
@@ -101,11 +102,12 @@ def drawn(
         projects=projects,
         faults=faults if faults is not None else drawn_faults,
         rate=rate,
+        agents=agents,
     )
 
 
-_CREW: tuple[Role, ...] = ("planner", "doer", "doer", "reviewer", "supervisor")
-"""Without these nothing gets done, so every project has them."""
+CREW: tuple[Role, ...] = ("planner", "doer", "doer", "reviewer", "supervisor")
+"""Without these nothing gets done, so every project has them; they come first among the members."""
 _OTHERS: tuple[Role, ...] = (
     *("doer",) * 6,
     *("planner",) * 2,
@@ -121,7 +123,7 @@ _OTHERS: tuple[Role, ...] = (
 
 
 def _members(random: Random, count: int, processes: int, projects: list[str]) -> list[Member]:
-    roles = [(role, project) for project in projects for role in _CREW]
+    roles = [(role, project) for project in projects for role in CREW]
     while len(roles) < count:
         roles.append((random.choice(_OTHERS), random.choice(projects)))
     return [

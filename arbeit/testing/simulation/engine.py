@@ -16,12 +16,16 @@ from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Event, Reply
 from arbeit.core.policy import Scope
 from arbeit.engine import Engine
+from arbeit.engine.lane import Pending
+from arbeit.kernel import closed
 from arbeit.testing.history import Answered, Followed, Happened, History, Looked, Sent
+from arbeit.testing.invariants.log import following
 from arbeit.testing.invariants.waking import waiting
 from arbeit.testing.simulation.link import Link
 from arbeit.testing.simulation.stores import Now, unavailable
 
 T = TypeVar("T")
+Heard = Callable[[Reply | ArbeitError], None]
 CALLER: ContextVar[str] = ContextVar("caller", default="engine")
 """Which agent the present task belongs to."""
 
@@ -33,15 +37,18 @@ class Book:
         self.history = history
         self.now = now
         self.sent = 0
+        self.asked = 0
+        """Commands that agents sent; those beyond are the engines' own renewals."""
         self.followers = 0
         self.waiters = 0
 
-    def send(self, process: str, project: str, command: c.Command) -> tuple[int, c.Command]:
+    def send(self, process: str, project: str, command: c.Command, caller: str | None = None) -> tuple[int, c.Command]:
         """Record a command under a number, which is its correlation id too where it has none."""
         self.sent += 1
+        self.asked += caller is None
         if command.correlation_id is None:
             command = evolve(command, correlation_id=f"c{self.sent}")
-        self.history.add(Sent(self.now(), self.sent, process, CALLER.get(), project, command))
+        self.history.add(Sent(self.now(), self.sent, process, caller or CALLER.get(), project, command))
         return self.sent, command
 
     def answer(self, number: int, result: Reply | ArbeitError) -> None:
@@ -83,7 +90,23 @@ class SimEngine(Engine):
         raise AssertionError  # pragma: no cover - neither swallows anything
 
     async def _beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        if self._closing:
+            raise closed()
         return function(*args)
+
+    def _enqueue(self, project: str, pending: Pending) -> None:
+        # What the engine renews by itself is a command like any other, and somebody hears its answer.
+        if isinstance(pending.command, c.RenewLease) and pending.then is not None and not self.dead:
+            number, pending.command = self._book.send(self._process, project, pending.command, "engine")
+            pending.then = self._answering(number, pending.then)
+        super()._enqueue(project, pending)
+
+    def _answering(self, number: int, then: Heard) -> Heard:
+        def heard(result: Reply | ArbeitError) -> None:
+            self._answer(number, result)
+            then(result)
+
+        return heard
 
     async def execute(self, project: str, command: c.Command) -> Reply:
         """Run a command under the observer's eyes."""
@@ -129,11 +152,28 @@ class SimEngine(Engine):
         """Follow a log under the observer's eyes."""
         self._book.followers += 1
         follower = f"{CALLER.get()}/{self._book.followers}"
-        async with aclosing(super().watch(project, after, actor)) as events:
-            async for event in events:
-                if not self.dead:
-                    self._book.history.add(Followed(self._book.now(), follower, project, after, event))
-                yield event
+        self._book.note("follows", self._process, following(follower, project, after))
+        try:
+            async with aclosing(super().watch(project, after, actor)) as events:
+                async for event in events:
+                    if not self.dead:
+                        self._book.history.add(Followed(self._book.now(), follower, project, after, event))
+                    yield event
+        finally:
+            if not self.dead:
+                self._book.note("unfollowed", self._process, follower)
+
+    async def _read(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        shown = await super()._read(function, *args)
+        if args and isinstance(args[0], str) and not self.dead:
+            self._book.look(self._process, args[0], function.__name__, shown)
+        return shown
+
+    async def _with_everything(self, project: str, actor: str, ask: Callable[[], T]) -> T:
+        shown = await super()._with_everything(project, actor, ask)
+        if not self.dead:
+            self._book.look(self._process, project, "read", shown)
+        return shown
 
     async def _within(self, project: str, actor: str, ask: Callable[[Scope], T]) -> T:
         shown = await super()._within(project, actor, ask)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
 
 import anyio
 
-from arbeit.ports import OutcomeUnknown
+from arbeit.core.loads import Reads, Rows
+from arbeit.core.model import Changes
+from arbeit.ports import Job, OutcomeUnknown
 from arbeit.testing.history import Happened, History
 from arbeit.testing.simulation.config import Fault
 from arbeit.testing.simulation.stores import Now, unavailable
@@ -31,31 +34,57 @@ _STALLS = (2, 6, 16, 36)
 _PART = 0.25
 
 
-class Link:
-    """Carries the calls of one process to its store and back, in virtual time."""
+class Sky:
+    """What is the same for the whole fleet: whether it is calm, whether the store is away; and what has struck."""
 
-    def __init__(self, random: Random, chances: dict[Fault, float], history: History, process: str, now: Now) -> None:
+    def __init__(self, history: History, now: Now) -> None:
+        self._history = history
+        self._now = now
+        self.calm = False
+        """Whether the faults are over, and everybody sees to finishing what is left."""
+        self.outage = ""
+        """Why nobody reaches the store; empty where they do."""
+        self.struck: Counter[str] = Counter()
+        """How often each kind of fault has struck."""
+
+    def strike(self, fault: Fault, process: str = "", detail: str = "", *, quietly: bool = False) -> None:
+        """Count a fault, and record it unless there are too many of its kind to read."""
+        self.struck[fault] += 1
+        if not quietly:
+            self._history.add(Happened(self._now(), "fault", fault, process, detail))
+
+
+class Link:
+    """Carries the calls of one life of one process to its store and back, in virtual time."""
+
+    def __init__(self, random: Random, chances: dict[Fault, float], sky: Sky, process: str) -> None:
         self._random = random
         self._chances = chances
-        self._history = history
+        self._sky = sky
         self._process = process
-        self._now = now
         self._pulse = 0
-        self.cut = ""
-        """Why the store cannot be reached; empty where it can."""
-        self.calm = False
-        """Whether the faults are over."""
+        self.partitioned = False
+        """Whether this process alone is cut off."""
+        self.dead = False
+        """Whether the process was killed: nothing befalls it any more."""
 
-    async def commit(self, transact: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the call's own
+    @property
+    def cut(self) -> str:
+        """Why the store cannot be reached; empty where it can."""
+        return "a partition" if self.partitioned else self._sky.outage
+
+    async def commit(self, transact: Callable[..., T], jobs: Sequence[Job]) -> T:
         """Carry a transaction there, and its answer back."""
         fault = self._strike("fail", "lose_commit", "lose_reply")
         await self._travel()
         self._reach()
-        if fault == "fail":
-            raise unavailable("a fault: nothing was committed")
-        if fault == "lose_commit":
+        if fault in {"fail", "lose_commit"}:
+            if self._random.random() < 0.5:
+                transact(_doomed(jobs))
+            if fault == "fail":
+                raise unavailable("a fault: nothing was committed")
             raise OutcomeUnknown("a fault: nothing was committed, and nobody knows")
-        result = transact(*args)
+        result = transact(jobs)
         await self._travel()
         if fault == "lose_reply" or self.cut:
             raise OutcomeUnknown("a fault: all was committed, and nobody knows")
@@ -70,6 +99,7 @@ class Link:
             raise unavailable("a fault: the read failed")
         result = ask(*args)
         await self._travel()
+        self._reach()
         return result
 
     def pulse(self, ask: Callable[[], int]) -> int:
@@ -91,7 +121,7 @@ class Link:
         await anyio.sleep(self._random.choice(_LATENCIES))
         if self._strike("stall"):
             for _ in range(self._random.choice(_STALLS)):
-                if not self.calm:
+                if not self._sky.calm:
                     await anyio.sleep(_PART)
 
     def _strike(self, *faults: Fault, quietly: bool = False) -> Fault | None:
@@ -99,8 +129,27 @@ class Link:
         struck: Fault | None = None
         for fault in faults:
             # Drawn whether it counts or not, so that leaving a fault out changes nothing else.
-            if self._random.random() < CHANCES[fault] * self._chances.get(fault, 0) and not self.calm:
+            if self._random.random() < CHANCES[fault] * self._chances.get(fault, 0) and not self._sky.calm:
                 struck = struck or fault
-        if struck is not None and not quietly:
-            self._history.add(Happened(self._now(), "fault", struck, self._process))
+        if struck is not None and not self.dead:
+            self._sky.strike(struck, self._process, quietly=quietly)
         return struck
+
+
+def _doomed(jobs: Sequence[Job]) -> list[Job]:
+    """The same jobs, which are decided and then come to nothing."""
+
+    def doom(job: Job) -> Job:
+        def decide(rows: Rows) -> Changes | Reads:
+            decided = job.decide(rows)
+            if isinstance(decided, Reads):
+                return decided
+            raise _Undone
+
+        return Job(job.project, job.reads, decide)
+
+    return [doom(job) for job in jobs]
+
+
+class _Undone(Exception):  # noqa: N818 - it says what happened
+    """A transaction came to nothing after it was decided."""

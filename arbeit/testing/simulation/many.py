@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count, islice
+from itertools import islice
 
 from attrs import define, evolve, field, frozen
 
@@ -70,6 +70,7 @@ class Outcome:
     seconds: float
     faults: Mapping[str, int]
     judged: Mapping[str, int]
+    undecided: int = 0
     failure: str | None = None
     story: str = ""
     command: str = ""
@@ -89,6 +90,7 @@ class Total:
     seconds: float = 0.0
     faults: Counter[str] = field(factory=Counter)
     judged: Counter[str] = field(factory=Counter)
+    undecided: int = 0
     failed: list[Outcome] = field(factory=list)
 
     def add(self, outcome: Outcome) -> None:
@@ -100,6 +102,7 @@ class Total:
         self.seconds += outcome.seconds
         self.faults.update(outcome.faults)
         self.judged.update(outcome.judged)
+        self.undecided += outcome.undecided
         if outcome.failure is not None:
             self.failed.append(outcome)
 
@@ -111,28 +114,35 @@ def outcome(plan: Plan, seed: int) -> Outcome:
     if run.ok:
         return _brief(run)
     smallest = Shrinker(run, runs=plan.shrink).shrink()
-    index = smallest.violations[0].entry if smallest.violations else len(smallest.history.entries) - 1
+    index = smallest.violations[0].entry if smallest.violations else max(0, len(smallest.history.entries) - 1)
+    shown = (
+        Transcript(key=LEASE_KEY).render(smallest.history, around=index, lines=40) if smallest.history.entries else ""
+    )
     return evolve(
         _brief(run),
         failure=smallest.failure,
         story=smallest.story,
         command=command(smallest.config),
-        transcript=Transcript(key=LEASE_KEY).render(smallest.history, around=index, lines=40),
+        transcript=shown,
     )
 
 
 def _brief(run: Run) -> Outcome:
-    return Outcome(run.config.seed, run.steps, run.commits, run.events, run.seconds, run.faults, run.judged)
+    return Outcome(
+        run.config.seed, run.steps, run.commits, run.events, run.seconds, run.faults, run.judged, run.undecided
+    )
 
 
 def command(config: Config) -> str:
     """The command line that runs a world again."""
-    full = drawn(config.seed, steps=config.steps, store=config.store, agents=len(config.members))
+    full = drawn(config.seed, agents=config.agents)
     parts = [f"python -m arbeit.testing.simulate --seed {config.seed} --steps {config.steps}"]
     parts += [f"--store {config.store}"] if config.store != "memory" else []
-    parts += [f"--faults {','.join(config.faults) or 'none'}"]
+    parts += [f"--faults {','.join(config.faults) or 'none'}"] if config.faults != full.faults else []
     parts += [f"--rate {config.rate}"] if config.rate != full.rate else []
-    parts += [f"--only {','.join(member.name for member in config.members)}"]
+    parts += [f"--agents {config.agents}"] if config.agents is not None else []
+    if config.members != full.members:
+        parts.append(f"--only {','.join(member.name for member in config.members)}")
     return " ".join(parts)
 
 
@@ -174,8 +184,3 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
             hint = f"Kinds: {', '.join(FAULTS)}; or all, or none."
             raise ArbeitError(Code.INVALID_INPUT, f"there is no fault called {name}", suggestions=(hint,))
     return tuple(fault for fault in FAULTS if fault in names)
-
-
-def seeds_from(first: int) -> Iterator[int]:
-    """Seeds without end."""
-    return count(first)

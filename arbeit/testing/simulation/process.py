@@ -50,9 +50,7 @@ class Process:
         world = self.world
         self.loop = SimLoop(self._time)  # type: ignore[abstract]  # the rest of a loop is of no use here
         self._scopes: list[CancelScope] = []
-        self.link = Link(world.random(f"link/{self.name}"), world.chances, world.history, self.name, lambda: world.now)
-        self.link.calm = world.calm
-        self.link.cut = world.outage
+        self.link = Link(world.random(f"link/{self.name}"), world.chances, world.sky, self.name)
         # Opening is the operating system's business; its failures are the backends' tests'.
         raw = world.backend.open()
         self.store = WitnessedStore(raw, self.name, world.witness, self.clock)
@@ -78,11 +76,16 @@ class Process:
 
     def kill(self) -> None:
         """End this life as SIGKILL does: nothing of it is heard any more, and nothing reaches the store."""
+        self._raise_unawaited()
         self.note("is killed")
-        self.running = False
-        self.store.dead = self.engine.dead = True
-        self._bury()
+        self.abandon()
         self.life += 1
+
+    def abandon(self) -> None:
+        """Leave this life as it is: whatever it still does is neither heard nor stored."""
+        self.running = False
+        self.store.dead = self.engine.dead = self.link.dead = True
+        self._bury()
 
     def _bury(self) -> None:
         """Let what is left of a dead process come to its end, unheard, in a time of its own."""
@@ -124,6 +127,9 @@ class Process:
         error = None if self.task.cancelled() else self.task.exception()
         if error is not None:
             raise error
+        self._raise_unawaited()
+
+    def _raise_unawaited(self) -> None:
         for failure in self.loop.failures:
             raise failure
 

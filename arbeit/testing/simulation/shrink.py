@@ -12,10 +12,12 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from arbeit.testing.simulation.config import Config
+from arbeit.testing.simulation.config import CREW, Config, Member
 from arbeit.testing.simulation.run import Run, simulate
 
 T = TypeVar("T")
+_PROGRESS = frozenset({"liveness_drained", "reclaim_promise", "wake_up", "followers", "Stuck in step"})
+"""Failures to come to an end, of which a fleet without a crew would be guilty, too."""
 Simulate = Callable[[Config], Run]
 
 
@@ -33,10 +35,17 @@ class Shrinker:
     def shrink(self) -> Run:
         """The smallest world that was found."""
         self._fewer_steps()
-        self._minimise(self.best.config.members, lambda members: evolve(self.best.config, members=tuple(members)))
+        crew, others = self._crew()
+        self._minimise(others, lambda members: evolve(self.best.config, members=(*crew, *members)))
         self._minimise(self.best.config.faults, lambda faults: evolve(self.best.config, faults=tuple(faults)))
         self._fewer_steps()
         return self.best
+
+    def _crew(self) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
+        """Those who must stay, and the others: without a crew nothing comes to its end, whatever else is wrong."""
+        members = self.best.config.members
+        count = len(CREW) * len(self.best.config.projects) if self._failure in _PROGRESS else 0
+        return members[:count], members[count:]
 
     def _fails(self, config: Config) -> bool:
         """Whether a world fails in the same way; it is the best one then."""

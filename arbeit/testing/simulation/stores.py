@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -71,7 +72,22 @@ class SharedFile:
 
 
 BACKENDS: dict[str, Callable[[Clock], Backend]] = {"memory": SharedMemory, "sqlite": SharedFile}
-"""By name, what makes a backend from the clock of whoever acts. Add your own to have it simulated."""
+"""By name, what makes a backend from the clock of whoever acts. Any other is named as "module:Class"."""
+
+
+def maker(name: str) -> Callable[[Clock], Backend]:
+    """What makes the backend of a name: one of BACKENDS, or "module:name" of your own.
+
+    Raises:
+        ArbeitError: INVALID_INPUT, as for `backend`.
+    """
+    module, colon, attribute = name.partition(":")
+    try:
+        found: Callable[[Clock], Backend] = getattr(import_module(module), attribute) if colon else BACKENDS[name]
+    except (KeyError, ImportError, AttributeError, ValueError) as error:
+        hint = f"Choose one of {', '.join(BACKENDS)}, or name your own as module:Class."
+        raise ArbeitError(Code.INVALID_INPUT, f"there is no backend {name}", suggestions=(hint,)) from error
+    return found
 
 
 @contextmanager
@@ -79,12 +95,9 @@ def backend(name: str, clock: Clock) -> Iterator[Backend]:
     """The backend of a name, for as long as the world lasts.
 
     Raises:
-        ArbeitError: INVALID_INPUT for a name that is not in BACKENDS.
+        ArbeitError: INVALID_INPUT for a name that is neither in BACKENDS nor that of something importable.
     """
-    if name not in BACKENDS:
-        hint = f"Choose one of {', '.join(BACKENDS)}, or add yours to simulation.BACKENDS."
-        raise ArbeitError(Code.INVALID_INPUT, f"no backend is called {name}", suggestions=(hint,))
-    made = BACKENDS[name](clock)
+    made = maker(name)(clock)
     try:
         yield made
     finally:

@@ -46,7 +46,7 @@ class Weather:
 
     def _plan(self, fault: Fault, rate: float, random: Random) -> None:
         def strike() -> None:
-            if not self._world.calm:
+            if not self._world.sky.calm:
                 self._strikes[fault](random, random.choice(self._world.processes))
                 self._plan(fault, rate, random)
 
@@ -55,6 +55,7 @@ class Weather:
     def _kill(self, random: Random, process: Process) -> None:
         away = random.choice((0.1, 1.0, 5.0))
         if process.running:
+            self._world.sky.strike("kill", process.name)
             process.kill()
             self._world.after(away, process.start)
 
@@ -62,45 +63,43 @@ class Weather:
         lasting = random.choice((0.2, 1.0, 6.0, 20.0))
         if process.running and not process.paused:
             life = process.life
+            self._world.sky.strike("pause", process.name, f"{lasting} s")
             process.pause()
             # Of whoever died meanwhile, the next life was never paused.
             self._world.after(lasting, lambda: process.resume() if process.life == life else None)
 
     def _jump(self, random: Random, process: Process) -> None:
+        self._world.sky.strike("jump", process.name)
         process.set_clock(random.choice((-1, 1)) * random.choice((0.01, 0.5, 3.0, 10.0)), 0)
 
     def _drift(self, random: Random, process: Process) -> None:
+        self._world.sky.strike("drift", process.name)
         process.set_clock(0, random.choice((-1, 1)) * random.choice((50.0, 500.0, 20_000.0)))
 
     def _partition(self, random: Random, process: Process) -> None:
         lasting = random.choice((0.1, 1.0, 8.0))
-        if process.running and not process.link.cut:
+        if process.running and not process.link.partitioned:
             link = process.link
-            link.cut = "a partition"
-            self._world.note("fault", "partition", process.name)
+            link.partitioned = True
+            self._world.sky.strike("partition", process.name, f"{lasting} s")
 
             def heal() -> None:
-                link.cut = self._world.outage
+                link.partitioned = False
 
             self._world.after(lasting, heal)
 
     def _failover(self, random: Random, _process: Process) -> None:
         """The store is away for all; it comes back with the clock of another machine."""
-        world = self._world
-        if world.outage:
+        world, sky = self._world, self._world.sky
+        if sky.outage:
             return
         lasting, offset = random.choice((0.3, 2.0, 5.0)), random.uniform(-1, 1)
-        world.outage = "a fail-over"
-        world.note("fault", "failover")
-        for each in world.processes:
-            if each.running:
-                each.link.cut = world.outage
+        sky.outage = "a fail-over"
+        sky.strike("failover", detail=f"{lasting} s")
 
         def recover() -> None:
-            world.outage = ""
+            sky.outage = ""
             for each in world.processes:
                 each.set_clock(offset, 0)
-                if each.running:
-                    each.link.cut = ""
 
         world.after(lasting, recover)

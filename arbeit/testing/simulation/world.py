@@ -18,6 +18,7 @@ from arbeit.testing.simulation.agents import Agent, make
 from arbeit.testing.simulation.clocks import ActingClock
 from arbeit.testing.simulation.config import Config, Fault, Member
 from arbeit.testing.simulation.engine import Book
+from arbeit.testing.simulation.link import Sky
 from arbeit.testing.simulation.process import Process
 from arbeit.testing.simulation.stores import Witness, backend
 from arbeit.testing.simulation.weather import Weather
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from arbeit.testing.simulation.stores import Backend
 
 LATEST = 3 * 3600 * SECOND
-"""Microseconds after which a world that has not come to its end is given up."""
+"""Microseconds after which a world of a thousand steps that has not come to its end is given up."""
 DRAIN = 900 * SECOND
 """Microseconds that the calm may take to finish everything."""
 _LOOK = 2 * SECOND
@@ -59,10 +60,7 @@ class World:
         self.policies = policies or {}
         self.elapsed = 0
         """Microseconds since the world began."""
-        self.calm = False
-        """Whether the faults are over, and everybody sees to finishing what is left."""
-        self.outage = ""
-        """Why nobody reaches the store; empty where they do."""
+        self.sky = Sky(self.history, lambda: self.now)
         self.book = Book(self.history, lambda: self.now)
         several = config.processes > 1 or any(member.role == "shell" for member in config.members)
         self.witness = Witness(self.history, lambda: self.now, several=several)
@@ -126,8 +124,8 @@ class World:
             return
         if self._events:
             moments.append(self._events[0][0])
-        if not moments or min(moments) > LATEST:
-            raise Stuck("nothing can happen any more" if not moments else "three hours have passed")
+        if not moments or min(moments) > LATEST * max(1, self.config.steps // 1_000):
+            raise Stuck("nothing can happen any more" if not moments else "hours have passed")
         self.elapsed = max(self.elapsed, min(moments))
         while self._events and self._events[0][0] <= self.elapsed:
             heapq.heappop(self._events)[2]()
@@ -155,12 +153,17 @@ class World:
             Halted: when whoever watches has seen enough.
         """
         with self._opened as self.backend, closing(self.backend.open()) as self._eye:
-            self._begin()
-            self.run_until(lambda: self.book.sent >= self.config.steps)
-            self._look()
-            self._calm_down()
-            self._drain()
-            self._end()
+            try:
+                self._begin()
+                self.run_until(lambda: self.book.asked >= self.config.steps)
+                self._look()
+                self._calm_down()
+                self._drain()
+                self._end()
+            finally:
+                for process in self.processes:
+                    if process.running:
+                        process.abandon()
         return self.history
 
     def _begin(self) -> None:
@@ -172,15 +175,15 @@ class World:
 
     def _calm_down(self) -> None:
         """End the faults, set every clock right, raise the dead; then let time catch up with the fastest clock."""
-        self.calm = True
+        self.sky.calm = True
+        self.sky.outage = ""
         self._events.clear()
-        self.outage = ""
         for process in self.processes:
             process.set_clock(0, 0)
             process.resume()
             if not process.running:
                 process.start()
-            process.link.calm, process.link.cut = True, ""
+            process.link.partitioned = False
         ahead = max(head.at for _, head in self._heads()) - self.now
         self.wait(max(0, ahead) / SECOND + 1)
         self.note("phase", "calm")

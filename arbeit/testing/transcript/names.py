@@ -111,6 +111,9 @@ class Names:
                 return self.at(value)
             case str():
                 return self._word(value)
+            case dict() if "name" in value:
+                # A policy as people set it: its lengths are in seconds.
+                return "{" + " ".join(f"{key}={value[key]}" for key in sorted(value, key=str)) + "}"
             case dict():
                 return "{" + " ".join(f"{key}={self.value(key, value[key])}" for key in sorted(value, key=str)) + "}"
             case set() | frozenset():

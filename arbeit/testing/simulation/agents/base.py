@@ -50,7 +50,7 @@ class Agent(ABC):
         await self._until_done(self.arrive)
         while True:
             with suppress(ArbeitError, Mishap):  # the observer has recorded it; life goes on
-                await (self.finish() if self.world.calm else self.act())
+                await (self.finish() if self.world.sky.calm else self.act())
             await anyio.sleep(self.one(self.pace))
 
     async def _until_done(self, do: Callable[[], Awaitable[None]]) -> None:

@@ -94,11 +94,16 @@ class Planner(Agent):
     async def relate(self) -> None:
         """Add an edge between two tasks, or take one away; cycles are tried too."""
         kind = self.one(("blocks", "blocks", "parent_of", *RELATION_TYPES))
-        start, end = self.task(), self.task()
+        start, end = self.neighbours()
         if self.chance(0.7):
             await self.project.add_relationship(start, end, kind)
         else:
             await self.project.remove_relationship(start, end, kind)
+
+    def neighbours(self) -> tuple[str, str]:
+        """Two tasks, mostly of the latest few: among those, circles close."""
+        late = self.world.rumours[self.key][-4:]
+        return (self.one(late), self.one(late)) if late and self.chance(0.7) else (self.task(), self.task())
 
     async def annotate(self) -> None:
         """Leave something on a task that others may hold."""

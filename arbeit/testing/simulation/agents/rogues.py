@@ -7,12 +7,17 @@ import anyio
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Reply
-from arbeit.testing.simulation.agents.base import Agent
+from arbeit.testing.simulation.agents.base import SKILLS, Agent
 from arbeit.testing.simulation.agents.doers import PROOF
 
 
 class Liar(Agent):
     """Writes with tokens that are not its own, under names that are not its own, about what is not its own."""
+
+    async def arrive(self) -> None:
+        """Register, as an honest agent would."""
+        await super().arrive()
+        await self.project.register_agent(self.name, capabilities=SKILLS)
 
     async def act(self) -> None:
         """One lie."""

@@ -76,7 +76,7 @@ class Shell(Agent):
         store = FaultyStore(WitnessedStore(raw, name, world.witness, process.clock))
         if process.link.cut:
             store.plan("fail")
-        elif not world.calm and self.chance(0.1 * world.chances.get("lose_reply", 0)):
+        elif not world.sky.calm and self.chance(0.1 * world.chances.get("lose_reply", 0)):
             store.plan("lose_reply")
         wiring = Wiring(store, process.clock, LEASE_KEY, world.policies, chance=self.random.random)
         return SimSession(wiring, world.book, name)
