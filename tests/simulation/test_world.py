@@ -7,9 +7,8 @@ import pytest
 from attrs import evolve
 
 from arbeit.backends.memory import MemoryStore
-from arbeit.core import batch
 from arbeit.core.errors import Code
-from arbeit.core.model import Event
+from arbeit.core.model import Changes, Event
 from arbeit.engine.waiting import Waiting
 from arbeit.ports import LocalStore
 from arbeit.testing.history import Answered, Committed, Entry, Happened, Sent
@@ -45,7 +44,7 @@ def test_nothing_is_heard_of_a_process_after_its_death_and_its_next_life_is_anot
 
 
 def test_answers_that_died_with_their_process_are_never_heard() -> None:
-    run = with_faults(2, "kill")
+    run = with_faults(2, "kill", "stall")
     answered = {entry.number for entry in run.history.entries if isinstance(entry, Answered)}
     unheard = [one for one in run.history.entries if isinstance(one, Sent) and one.number not in answered]
     assert {one.process for one in unheard} & {name for name, _ in moments(run, "is killed")}
@@ -127,8 +126,8 @@ def test_a_backend_of_ones_own_is_simulated_too(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_renewal_that_is_acknowledged_but_not_stored_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = batch.Changes
-    monkeypatch.setattr(batch, "Changes", lambda *given, **named: evolve(real(*given, **named), beats=()))
+    real = Changes
+    monkeypatch.setattr("arbeit.core.batch.Changes", lambda *given, **named: evolve(real(*given, **named), beats=()))
     found = {simulate(drawn(seed, steps=300, faults=())).failure for seed in (1, 2, 3)}
     assert "acknowledged" in found
 
@@ -147,6 +146,6 @@ def test_a_follower_that_hears_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) 
 def test_an_overview_of_another_project_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     config = next(one for seed in range(100) if len((one := drawn(seed, steps=300, faults=())).projects) > 1)
     real = MemoryStore.overview
-    others = dict(zip(config.projects, reversed(config.projects), strict=True))
+    others = dict(zip(config.projects, reversed(list(config.projects)), strict=True))
     monkeypatch.setattr(MemoryStore, "overview", lambda self, project, scope: real(self, others[project], scope))
     assert simulate(config).failure == "isolation"

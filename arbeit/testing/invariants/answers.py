@@ -29,8 +29,6 @@ _WRITES: Mapping[type[c.Command], frozenset[str]] = {
     c.RequestChanges: frozenset({"changes_requested"}),
     c.HandoffTask: frozenset({"task_handed_over"}),
     c.AddContext: frozenset({"context_added"}),
-    c.ImportTask: frozenset({"task_imported"}),
-    c.PreemptTask: frozenset({"preempt_requested"}),
     c.SupersedeContext: frozenset({"context_superseded"}),
     c.AddProgress: frozenset({"progress_added"}),
     c.ReportUsage: frozenset({"usage_reported"}),
@@ -96,6 +94,7 @@ class Acknowledged(Checker):
         """Gather the events of each command, and the deadlines of leases."""
         for lease in (*entry.changes.new.get("lease", ()), *entry.changes.changed.get("lease", ())):
             self._tasks[lease.id] = lease.task_id
+            self._deadlines.setdefault((entry.project, lease.task_id), {})[lease.expires_at] = self.index
         for beat in entry.changes.beats:
             place = (entry.project, self._tasks.get(beat.lease_id, ""))
             self._deadlines.setdefault(place, {})[beat.expires_at] = self.index

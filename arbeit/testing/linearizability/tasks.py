@@ -128,6 +128,9 @@ def _effects(state: TaskState | None, action: TaskAction, *, taken: bool | None)
     if state is None or state.deleted:
         if state is None and action.operation in {"task.create", "task.import"}:
             yield TaskState(status=action.status)
+        elif state is not None and action.operation == "record.erase":
+            # Of what was deleted, the texts can still be taken out.
+            yield from _noted(state, action)
         return
     ends = action.operation in _ENDINGS
     after = list(_EFFECTS.get(action.operation, _nothing)(state, action))

@@ -19,6 +19,8 @@ from arbeit.core.model import SECOND
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Now = Callable[[], int]
+_FOR_EVER = 1e12
+"""Seconds that no world lasts for; asyncio lets people sleep until infinity."""
 
 
 class SimLoop(asyncio.AbstractEventLoop):
@@ -85,7 +87,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Run a callback at a moment of this loop's time."""
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         # Whole microseconds, lest the world stop a rounding error short of it for ever.
-        heapq.heappush(self._timers, (round(when * SECOND), next(self._numbers), timer))
+        heapq.heappush(self._timers, (round(min(when, _FOR_EVER) * SECOND), next(self._numbers), timer))
         return timer
 
     def call_later(
