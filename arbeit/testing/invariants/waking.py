@@ -40,8 +40,8 @@ class WakeUps(Bookkeeper):
     def __init__(self, terms: Terms | None = None) -> None:
         super().__init__(terms)
         self._waiters: dict[int, _Waiter] = {}
-        self._ready: dict[tuple[str, str], int] = {}
-        """By project and task: since when it is in line."""
+        self._ready: dict[str, dict[str, int]] = {}
+        """By project, by task that is in line: since when."""
         self._changed: dict[str, int] = {}
         """By project: when a queue or an agent was changed last, which may open what was closed."""
         self._calm_at = 0
@@ -64,7 +64,7 @@ class WakeUps(Bookkeeper):
         for queue in book.queues:
             if (waiter.queues is None or queue in waiter.queues) and book.open_to_claims(queue):
                 for _, _, task in book.heads(queue, waiter.agent):
-                    if now - self._ready.get((waiter.project, task), now) >= PATIENCE:
+                    if now - self._ready[waiter.project].get(task, now) >= PATIENCE:
                         self.say(f"{task} of {queue} lies ready while {waiter.agent} waits, at {now}")
 
     def happened(self, entry: Happened) -> None:
@@ -81,17 +81,10 @@ class WakeUps(Bookkeeper):
             self._waiters.pop(json.loads(entry.detail)["number"], None)
 
     def left(self, book: Book, entry: Committed) -> None:
-        """Learn what stands in line now."""
-        for event in entry.changes.events:
-            if event.task_id is not None:
-                self._note(book, event.task_id, entry.at)
-
-    def _note(self, book: Book, task_id: str, at: int) -> None:
-        job, key = book.jobs.get(task_id), (book.project, task_id)
-        if job is None or job.rank is None:
-            self._ready.pop(key, None)
-        else:
-            self._ready.setdefault(key, at)
+        """Learn what stands in line now, and since when."""
+        lines = (keys for groups in book.lines.values() for keys in groups.values())
+        before = self._ready.get(book.project, {})
+        self._ready[book.project] = {task: before.get(task, entry.at) for keys in lines for _, _, task in keys}
 
     def after(self, book: Book, event: Event, fact: e.Fact) -> None:
         """What frees others is an event of another task; queues and agents may open what was closed."""
