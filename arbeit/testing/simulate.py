@@ -11,7 +11,9 @@ import json
 import logging
 import math
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
@@ -202,7 +204,8 @@ def _summary(total: Total, elapsed: float) -> str:
         lines.append(f"nothing to judge for: {', '.join(idle)}")
     failed = ", ".join(str(outcome.seed) for outcome in total.failed)
     lines.append(f"every promise was kept, {len(total.judged)} kinds" if not total.failed else f"FAILED: {failed}")
-    return "\n".join(lines)
+    columns = shutil.get_terminal_size((120, 24)).columns
+    return "\n".join(textwrap.fill(line, columns, subsequent_indent="  ") for line in lines)
 
 
 class Progress:
