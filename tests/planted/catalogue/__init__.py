@@ -19,13 +19,11 @@ QUICK: tuple[str, ...] = (
     "attempt-counted-on-release",
     "no-escalation-after-a-failure",
     "handoff-under-the-old-run",
-    "handoff-never-taken-back",
     "no-grace-at-all",
     "review-by-whoever-did-the-work",
     "status-without-claim-status",
     "terminal-tasks-can-be-cancelled",
     "delayed-work-is-ready-at-once",
-    "start-before-blockers-ended",
     "version-not-raised",
     "parent-not-told-that-a-child-ended",
     "remainder-dropped",
@@ -37,5 +35,8 @@ QUICK: tuple[str, ...] = (
     "clock-read-in-the-core",
 )
 """Those that are caught in a few seconds: the suite plants them each time."""
-NOT_PLANTED: Mapping[str, str] = {}
+NOT_PLANTED: Mapping[str, str] = {
+    "fold_equals_rows": "rows are looked at in the end, when others have complained already; doctored histories show it",
+    "starvation": "what breaks it breaks `fairness` at the same pick, which is judged before it",
+}
 """Invariants that are no bug's catcher here, and why."""

@@ -50,15 +50,15 @@ BUGS = (
         check=Worlds(5),
     ),
     Bug(
-        name="force-for-strangers",
-        harm="Whoever never registered can cancel what others hold, by saying force.",
-        mistake="nobody taken for somebody trusted",
+        name="force-for-anybody",
+        harm="Whoever is registered can cancel what others hold, by saying force.",
+        mistake="somebody known taken for somebody trusted",
         file=f"{DECIDE}/base.py",
         old="    if env.policies.access.supervises(command.actor, view.agent(command.actor)):\n",
         new="    agent = view.agent(command.actor)\n"
-        "    if agent is None or env.policies.access.supervises(command.actor, agent):\n",
+        "    if agent is not None or env.policies.access.supervises(command.actor, agent):\n",
         caught_by="stale_token",
-        check=Worlds(5, guests=("liar",) * 4),
+        check=Worlds(9, guests=("liar",) * 4),
     ),
     Bug(
         name="fence-not-raised-on-release",
@@ -161,7 +161,7 @@ BUGS = (
         old="    if not lease.accepted:\n        _not_handed(view, lease)\n",
         new="",
         caught_by="acknowledged",
-        check=Worlds(5),
+        check=Worlds(24),
     ),
     Bug(
         name="handoff-under-the-old-run",

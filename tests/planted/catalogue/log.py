@@ -101,7 +101,7 @@ BUGS = (
         file=BATCH,
         old="        return [outcome for at, outcome in enumerate(self.outcomes) if at != self.extra]\n",
         new="        return self.outcomes[1:] if self.extra is not None else self.outcomes\n",
-        caught_by="acknowledged",
+        caught_by="one_effect_per_key",
         check=Worlds(5),
     ),
     Bug(
@@ -142,7 +142,7 @@ BUGS = (
         old="        if self.head.position == head.position and self.head.hash == head.hash and self._rows() < "
         "_GROWN:\n",
         new="        if self.head.position >= head.position - 1 and self.head.position and self._rows() < _GROWN:\n",
-        caught_by="one_holder",
+        caught_by="legal_transitions",
         check=Worlds(5),
     ),
     Bug(

@@ -25,7 +25,7 @@ BUGS = (
         file=GRANTS,
         old="tag, remainder = charge(queue, chosen[0], cost, weighting.weight(queue))",
         new="tag, remainder = charge(queue, queue.tag, cost, weighting.weight(queue))",
-        caught_by="starvation",
+        caught_by="fairness",
         check=Worlds(5),
     ),
     Bug(

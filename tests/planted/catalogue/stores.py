@@ -9,19 +9,6 @@ SQLITE = "arbeit/backends/sqlite"
 
 BUGS = (
     Bug(
-        name="memory-keeps-half-of-what-it-refused",
-        harm="A transaction that was refused leaves rows without events.",
-        mistake="checked after the first write",
-        file=f"{MEMORY}/tables.py",
-        old="        self._refuse_taken(changes)\n        for kind, entities in (*changes.new.items(), ",
-        new="        for kind, entities in changes.changed.items():\n"
-        '            if kind != "project":\n'
-        "                self._put(kind, entities, changes.head.position)\n"
-        "        self._refuse_taken(changes)\n        for kind, entities in (*changes.new.items(), ",
-        caught_by="contract",
-        check=Suite(("tests/contract/test_memory.py::TestMemory::test_a_duplicate_fails_only_its_job",)),
-    ),
-    Bug(
         name="renewed-leases-are-never-reclaimed",
         harm="A worker that renews once and dies holds its task for ever.",
         mistake="an index that is not kept up",
@@ -79,7 +66,7 @@ BUGS = (
         file=f"{SQLITE}/codec.py",
         old='WORDS = frozenset({"title", "intent", "description"})',
         new='WORDS = frozenset({"title", "intent", "description", "priority"})',
-        caught_by="fold_equals_rows",
+        caught_by="overtaking",
         check=Worlds(8, store="sqlite"),
     ),
     Bug(
