@@ -36,7 +36,7 @@ QUICK: tuple[str, ...] = (
 )
 """Those that are caught in a few seconds: the suite plants them each time."""
 NOT_PLANTED: Mapping[str, str] = {
-    "fold_equals_rows": "rows are looked at in the end, when others have complained already; doctored histories show it",
+    "fold_equals_rows": "rows are looked at in the end, when others have complained already",
     "starvation": "what breaks it breaks `fairness` at the same pick, which is judged before it",
 }
 """Invariants that are no bug's catcher here, and why."""
