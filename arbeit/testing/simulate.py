@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import math
 import os
 import shutil
@@ -23,7 +22,7 @@ from attrs import asdict
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.testing.simulation.config import FAULTS
-from arbeit.testing.simulation.many import Outcome, Plan, Total, command, parse_faults, run_many
+from arbeit.testing.simulation.many import Outcome, Plan, Total, command, parse_faults, quiet, run_many
 from arbeit.testing.simulation.run import CHECKERS, simulate
 from arbeit.testing.simulation.stores import BACKENDS, LEASE_KEY, maker
 from arbeit.testing.transcript import Transcript
@@ -37,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for: 0 if every promise was kept, 1 if not, 2 for a bad command line."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    logging.getLogger("arbeit").setLevel(logging.CRITICAL)  # under faults it complains all the time, as it should
     try:
-        return _run(given)
+        with quiet():
+            return _run(given)
     except ArbeitError as error:
         parser.exit(2, f"{parser.prog}: {error.message}\n{' '.join(error.suggestions)}\n")
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """What fails is made small, and shown again by the command that is printed."""
 
 import json
+import logging
 import shlex
 
 import pytest
@@ -124,6 +125,12 @@ def test_the_invariants_and_faults_can_be_listed(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "one_holder" in said
     assert "lose_reply" in said
+
+
+def test_the_log_is_as_loud_afterwards_as_before() -> None:
+    before = logging.getLogger("arbeit").level
+    assert command_line.main(["--seed", "1", "--steps", "30"]) == 0
+    assert logging.getLogger("arbeit").level == before
 
 
 def test_a_transcript_can_be_read_in_full(capsys: pytest.CaptureFixture[str]) -> None:

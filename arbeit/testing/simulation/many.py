@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 
 from attrs import define, evolve, field, frozen
@@ -107,13 +108,25 @@ class Total:
             self.failed.append(outcome)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let Arbeit's log keep silent meanwhile: under faults it complains all the time, as it should."""
+    log = logging.getLogger("arbeit")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 def outcome(plan: Plan, seed: int) -> Outcome:
     """Run the world of a seed; if it fails, find the smallest that fails alike."""
-    logging.getLogger("arbeit").setLevel(logging.CRITICAL)  # faults make it complain, as it should
-    run = simulate(plan.world(seed))
-    if run.ok:
-        return _brief(run)
-    smallest = Shrinker(run, runs=plan.shrink).shrink()
+    with quiet():
+        run = simulate(plan.world(seed))
+        if run.ok:
+            return _brief(run)
+        smallest = Shrinker(run, runs=plan.shrink).shrink()
     index = smallest.violations[0].entry if smallest.violations else max(0, len(smallest.history.entries) - 1)
     shown = (
         Transcript(key=LEASE_KEY).render(smallest.history, around=index, lines=40) if smallest.history.entries else ""
