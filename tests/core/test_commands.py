@@ -422,6 +422,7 @@ def test_nothing_is_related_to_a_task_that_an_actor_may_not_see(kind: type[c.Com
         for start, end in (ends, reversed(ends)):
             command = make(kind, actor="bob", from_task_id=start, to_task_id=end, type="relates_to")
             team.refused(command, Code.TASK_NOT_FOUND)
+        assert [(edge.from_task_id, edge.to_task_id) for edge in team.rows()["relationship"].values()] == [tuple(ends)]
 
 
 def test_a_refused_cycle_names_no_task_that_an_actor_may_not_see() -> None:

@@ -392,6 +392,7 @@ def test_an_entry_is_no_artifact_whatever_is_in_mind(team: Team) -> None:
     newer = team.do(c.SupersedeContext(entry_id=entry, content="newer")).entries[-1].id
     for record_id in (entry, newer):
         team.refused(c.EraseRecord(actor="boss", kind="artifact", record_id=record_id), Code.ARTIFACT_NOT_FOUND)
+    assert team.rows()["entry"][newer].content == "newer"
 
 
 def test_only_supervisors_erase(team: Team) -> None:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -135,9 +136,22 @@ def run_by_imports() -> set[str]:
 
 def judge_afresh(mutant: str, report: Callable[[str, int, float], None]) -> None:
     """Judge a mutant in an interpreter of its own, by the tests of what is made at import."""
+    _require_passing()
     began = time.monotonic()
-    found = _afresh("-m", "pytest", "-x", "-q", *config().pytest_add_cli_args, *FRESH, mutant=mutant)
+    found = _tested_afresh(mutant)
     report(mutant, SURVIVED if found.returncode == 0 else KILLED, time.monotonic() - began)
+
+
+@cache
+def _require_passing() -> None:
+    """See once that these tests pass where nothing is broken: whatever fails them anyhow would count as a catch."""
+    found = _tested_afresh("")
+    if found.returncode:
+        sys.exit(f"the tests of what is made at import fail without any mutant:\n{found.stdout[-2000:]}")
+
+
+def _tested_afresh(mutant: str) -> subprocess.CompletedProcess[str]:
+    return _afresh("-m", "pytest", "-x", "-q", *config().pytest_add_cli_args, *FRESH, mutant=mutant)
 
 
 def _afresh(*words: str, mutant: str) -> subprocess.CompletedProcess[str]:
