@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 # A fixed place (the type checkers' settings name it, and it is replaced when it is broken).
 override VENV := .venv
+override CREW := .venv-crewai
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
@@ -22,7 +23,9 @@ ARGS ?=
 
 # The first of these that is new enough makes the environment.
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
-ADAPTERS := $(wildcard adapters/*/pyproject.toml)
+# CrewAI pins older releases of what the other adapters need: it has an environment of its own.
+CREWAI := adapters/crewai/pyproject.toml
+ADAPTERS := $(filter-out $(CREWAI),$(wildcard adapters/*/pyproject.toml))
 
 .PHONY: help setup demo test soak crash planted mutation bench docs lint clean
 
@@ -41,7 +44,9 @@ setup: $(VENV)/.stamp-dev ## Make .venv with everything development needs
 demo: $(VENV)/.stamp-demo ## Watch a team of agents work (PLAN=file, AGENTS=n, ARGS='...')
 	@$(BIN)/python -m examples.demo $(if $(PLAN),--plan '$(PLAN)') $(if $(AGENTS),--agents '$(AGENTS)') $(ARGS)
 
-test: lint ## Check everything: lint, types, import directions, then the tests (WORKERS=n, ARGS='...')
+test: lint $(CREW)/.stamp ## Check everything: lint, types, import directions, then the tests (WORKERS=n, ARGS='...')
+	@echo "== pytest, CrewAI"
+	@$(CREW)/bin/python -m pytest -q adapters/crewai/tests
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
@@ -74,7 +79,7 @@ lint: $(VENV)/.stamp-dev ## Check style, types and import directions without run
 	@echo "== basedpyright"
 	@$(BIN)/basedpyright
 	@echo "== import directions"
-	@$(BIN)/lint-imports --no-logo
+	@PYTHONPATH=adapters/crewai $(BIN)/lint-imports --no-logo
 
 clean: ## Remove caches, builds and reports; keeps .venv and every database
 	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -104,5 +109,11 @@ $(VENV)/.stamp-demo: pyproject.toml $(BIN)/python
 # Everything in one go, so that an adapter's dependency on arbeit is met by the one here.
 $(VENV)/.stamp-dev: pyproject.toml $(ADAPTERS) $(BIN)/python
 	@echo "== installing Arbeit, its adapters and the tools"
-	@$(PIP) --editable '.[demo,dev]' $(patsubst %/pyproject.toml,--editable ./%,$(ADAPTERS))
+	@$(PIP) --editable '.[demo,dev]' $(patsubst %/pyproject.toml,--editable './%[test]',$(ADAPTERS))
 	@touch $(VENV)/.stamp-demo $@
+
+$(CREW)/.stamp: pyproject.toml $(CREWAI) $(BIN)/python
+	@echo "== $(CREW), with CrewAI"
+	@$(BIN)/python -m venv $(CREW)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(CREW)/bin/python -m pip install --quiet --editable '.[test]' --editable './adapters/crewai[test]'
+	@touch $@

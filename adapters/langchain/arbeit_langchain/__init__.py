@@ -1,0 +1,1 @@
+"""Arbeit's tools for LangChain and LangGraph agents."""

@@ -1,0 +1,1 @@
+"""Arbeit as an MCP server."""
