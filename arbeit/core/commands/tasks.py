@@ -9,7 +9,6 @@ from attrs import field, frozen
 
 from arbeit.core import limits
 from arbeit.core.commands.base import Command, capability_names, idents, lines, relation, runtime
-from arbeit.core.errors import Code
 from arbeit.core.limits import (
     UNSET,
     Unset,
@@ -31,9 +30,7 @@ from arbeit.core.model import (
     DEFAULT_QUEUE,
     EMPTY,
     PRIORITIES,
-    STATUSES,
     Priority,
-    Status,
 )
 
 
@@ -112,7 +109,10 @@ class UnblockTask(Command):
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class AddRelationship(Command):
-    """Join two tasks by a typed edge; inverse names (child_of, blocked_by, ...) are accepted."""
+    """Join two tasks by a typed edge; inverse names (child_of, blocked_by, ...) are accepted.
+
+    `imported` says that it is taken over from elsewhere, with its id and time; one that is here changes nothing.
+    """
 
     operation = "relationship.add"
     from_task_id: str = field(validator=ident)
@@ -121,6 +121,7 @@ class AddRelationship(Command):
     metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
     created_at: int | None = field(default=None, validator=integer(0, optional=True))
     imported: bool = field(default=False, validator=flag)
+    relationship_id: str | None = field(default=None, validator=ident)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -131,28 +132,3 @@ class RemoveRelationship(Command):
     from_task_id: str = field(validator=ident)
     to_task_id: str = field(validator=ident)
     type: str = field(validator=relation)
-
-
-@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
-class ImportTask(Command):
-    """Take a task over from elsewhere with its id, status and times; a known id changes nothing."""
-
-    operation = "task.import"
-    urgency = 4
-    task_id: str = field(validator=ident)
-    title: str = field(validator=text(characters=limits.TITLE_CHARACTERS, required=True))
-    intent: str = field(default="", validator=text())
-    description: str = field(default="", validator=text())
-    status: Status = field(default="open", validator=one_of(STATUSES, Code.INVALID_STATUS))
-    priority: Priority = field(default="normal", validator=one_of(PRIORITIES))
-    labels: tuple[str, ...] = field(default=(), converter=as_names, validator=each(text(size=100), most=limits.LABELS))
-    queue: str = field(default=DEFAULT_QUEUE, validator=limits.name)
-    requires: tuple[str, ...] = field(default=(), converter=as_names, validator=capability_names)
-    block_reason: str = field(default="", validator=text())
-    outcome: str = field(default="", validator=text())
-    acceptance: tuple[str, ...] = field(default=(), converter=as_tuple, validator=lines)
-    metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
-    max_attempts: int = field(default=3, validator=integer(1, 1000))
-    created_at: int | None = field(default=None, validator=integer(0, optional=True))
-    updated_at: int | None = field(default=None, validator=integer(0, optional=True))
-    finished_at: int | None = field(default=None, validator=integer(0, optional=True))

@@ -34,6 +34,7 @@ PRIORITIES: tuple[str, ...] = get_args(Priority)
 ENTRY_TYPES: tuple[str, ...] = get_args(EntryType)
 RELATION_TYPES: tuple[str, ...] = get_args(RelationType)
 FILE_OPERATIONS: tuple[str, ...] = get_args(FileOperation)
+RUN_RESULTS: tuple[str, ...] = get_args(RunResult)
 TERMINAL = frozenset({"completed", "cancelled"})
 REVIEW = "review"
 """The capability that reviewers claim with."""
