@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.events import RecordErased
 from arbeit.core.model import ZERO_HASH, Event, Head, Lease, Project, Task

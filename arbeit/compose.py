@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from attrs import evolve, field, frozen
-
 from arbeit import policies
 from arbeit.blobs import FileBlobs, MemoryBlobs, NoBlobs
 from arbeit.clock import SystemClock
+from arbeit.core.declare import evolve, field, frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, refuse
 from arbeit.plugins import Plugins, members

@@ -6,14 +6,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from attrs import evolve
-
 from arbeit import audit, policies, telemetry
 from arbeit.clock import fresh_id
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, grants
 from arbeit.core.decide import Env, unknown_actor
+from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.leases import token_for
 from arbeit.core.limits import Unset

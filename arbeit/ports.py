@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import (

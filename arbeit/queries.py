@@ -8,8 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, get_args
 
-from attrs import evolve, field, frozen
-
+from arbeit.core.declare import evolve, field, frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import (
     Agent,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import evolve, field, frozen
-
+from arbeit.core.declare import evolve, field, frozen
 from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.model import SECOND, Run
 from arbeit.ports import LocalStore

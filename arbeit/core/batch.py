@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from attrs import frozen
-
 from arbeit.core import commands as c
 from arbeit.core.codec import Codec
 from arbeit.core.decide import Env, Need, Steps, decide, unknown_actor
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.events import Fact, TaskFact
 from arbeit.core.evolve import Stamp, evolve

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from attrs import evolve
-
 from arbeit.core import events as e
+from arbeit.core.declare import evolve
 from arbeit.core.model import (
     EMPTY,
     Artifact,

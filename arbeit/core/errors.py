@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from arbeit.core.declare import field, frozen
 
 
 class Code(StrEnum):

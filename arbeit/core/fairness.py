@@ -11,8 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.model import Explanation, Group, Passed, Queue, Task
 
 SCALE = 20

@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-import attrs
-
+from arbeit.core.declare import fields as fields_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import EMPTY, SECOND, Frozen
+
+if TYPE_CHECKING:
+    import attrs
 
 TITLE_CHARACTERS = 500
 TEXT_BYTES = 64 * 1024
@@ -68,7 +70,7 @@ def run_checks(record: object) -> None:
     cls: type[Any] = type(record)
     plan = _plans.get(cls)
     if plan is None:
-        fields = attrs.fields(cls)
+        fields = fields_of(cls)
         steps = tuple((item, item.default, item.metadata.get("check")) for item in fields)
         plan = _plans[cls] = (attrgetter(*(item.name for item in fields)), steps)
     getter, steps = plan
@@ -136,7 +138,7 @@ def written_fields(cls: type) -> tuple[attrs.Attribute[Any], ...]:
     """The fields of a command class that hold what its author wrote: text, tuples of text, JSON objects."""
     known = _written_fields.get(cls)
     if known is None:
-        fields = (item for item in attrs.fields(cls) if getattr(item.metadata.get("check"), "written", False))
+        fields = (item for item in fields_of(cls) if getattr(item.metadata.get("check"), "written", False))
         known = _written_fields[cls] = tuple(fields)
     return known
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, field
-
+from arbeit.core.declare import define, field
 from arbeit.core.model import (
     Agent,
     Artifact,

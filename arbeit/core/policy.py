@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.errors import Rejection
 from arbeit.core.model import Agent, Lease, Queue, Task
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, TypeVar
 
-import attrs
+from arbeit.core.declare import fields
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Record:
 
     def __repr__(self) -> str:
         cls: type[Any] = type(self)
-        shown = {item.name for item in attrs.fields(cls) if item.repr}
+        shown = {item.name for item in fields(cls) if item.repr}
         parts = (f"{name}={value!r}" for name, value in sparse(type(self))(self).items() if name in shown)
         return f"{type(self).__name__}({', '.join(parts)})"
 
@@ -58,7 +58,7 @@ def values_of(record: object) -> tuple[Any, ...]:
 
 def names_of(cls: type) -> tuple[str, ...]:
     """The field names of an attrs class, in order of declaration."""
-    return tuple(attribute.name for attribute in attrs.fields(cls))
+    return tuple(attribute.name for attribute in fields(cls))
 
 
 def change(record: T, /, **changes: object) -> T:
@@ -82,7 +82,7 @@ def sparse(cls: type, leave_out: frozenset[str] = frozenset()) -> Callable[[Any]
     known = _sparse.get((cls, leave_out))
     if known is not None:
         return known
-    kept = [item for item in attrs.fields(cls) if item.name not in leave_out]
+    kept = [item for item in fields(cls) if item.name not in leave_out]
     lines = [
         f"    value = record.{item.name}\n    if value is not d{at} and value != d{at}: found[{item.name!r}] = value\n"
         for at, item in enumerate(kept)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from attrs import evolve
-
 from arbeit.core.commands import Command
+from arbeit.core.declare import evolve
 from arbeit.core.limits import written_fields
 from arbeit.core.model import Frozen
 

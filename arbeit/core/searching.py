@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NoReturn
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from anyio import Event
-from attrs import define, field
 
 from arbeit.core import commands as c
+from arbeit.core.declare import define, field
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Reply
 
 if TYPE_CHECKING:
-    from arbeit.telemetry.spans import Call  # noqa: TC004 - attrs reads no type here, and it imports OpenTelemetry
+    from arbeit.telemetry.spans import Call
 
 
 @define(eq=False)

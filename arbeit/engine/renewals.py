@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import anyio
 from anyio import Event
-from attrs import define
 
 from arbeit.core import commands as c
+from arbeit.core.declare import define
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import SECOND, Lease, Reply
 from arbeit.engine.lane import Pending

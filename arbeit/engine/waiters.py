@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from anyio import Event
-from attrs import define, field
 
+from arbeit.core.declare import define, field
 from arbeit.core.fairness import lacking, pickable
 from arbeit.core.model import REVIEW, Agent, Changes, Queue
 

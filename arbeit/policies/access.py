@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
-
+from arbeit.core.declare import field, frozen
 from arbeit.core.model import Agent
 from arbeit.core.policy import EVERYTHING, Scope
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.model import PRIORITIES, SECOND, Task
 from arbeit.core.policy import Holding
 

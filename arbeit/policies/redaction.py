@@ -10,7 +10,7 @@ import re
 from functools import cache
 from itertools import product
 
-from attrs import frozen
+from arbeit.core.declare import frozen
 
 _TOKEN = r"(?<![A-Za-z0-9_])"  # noqa: S105 - where a token may begin, none itself
 _END = r"(?![A-Za-z0-9])"

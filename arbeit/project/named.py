@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, legible, refuse
 from arbeit.core.model import SECOND, ContextEntry, Event, FileLink, Status, Task

@@ -6,9 +6,8 @@ from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from attrs import evolve
-
 from arbeit.core.decide.base import missing
+from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.events import FACTS
 from arbeit.core.limits import MAX_INTEGER, check_text, legible, refuse

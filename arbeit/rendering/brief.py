@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import define, field, frozen
-
+from arbeit.core.declare import define, field, frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import refuse
 from arbeit.core.model import ContextEntry

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 from weakref import WeakSet
 
-from attrs import frozen
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from arbeit.core.declare import frozen
 from arbeit.core.model import SECOND, Changes, Event, Lease, Queue, Task
 
 Kind = Literal["counter", "histogram", "gauge"]

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from attrs import evolve
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags
 
 from arbeit.core import commands as c
+from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Changes, Lease, Reply, Run, Task
 from arbeit.core.view import View

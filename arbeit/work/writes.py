@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
-from attrs import evolve
-
 from arbeit.core import commands as c
+from arbeit.core.declare import evolve
 from arbeit.core.limits import check_text, length
 from arbeit.core.model import (
     Artifact,

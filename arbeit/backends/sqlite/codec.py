@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from attrs import frozen
-
 from arbeit.core import model
+from arbeit.core.declare import frozen
 from arbeit.core.model import EMPTY, freeze
 from arbeit.core.record import builder, names_of
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import field, frozen
-
 from arbeit.core import limits
+from arbeit.core.declare import field, frozen
 from arbeit.core.errors import Code
 from arbeit.core.limits import (
     checked_once,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-
 from arbeit.core import limits
 from arbeit.core.commands.base import Command, HolderCommand, capability_names, length_of_lease
+from arbeit.core.declare import field, frozen
 from arbeit.core.limits import (
     as_optional_names,
     checked_once,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
-
 from arbeit.core import limits
 from arbeit.core.commands.base import Command, HolderCommand
+from arbeit.core.declare import field, frozen
 from arbeit.core.errors import Code
 from arbeit.core.limits import (
     as_metadata,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
-
 from arbeit.core import limits
 from arbeit.core.commands.base import Command, TenureCommand, length_of_lease
 from arbeit.core.commands.claims import ClaimTasks, continuation
+from arbeit.core.declare import field, frozen
 from arbeit.core.limits import (
     as_names,
     as_outputs,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from attrs import field, frozen
-
 from arbeit.core.codec import Codec
 from arbeit.core.commands import AddProgress, Command, CompleteProgress, TenureCommand
+from arbeit.core.declare import field, frozen
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskReadied
 from arbeit.core.leases import current, genuine, lost

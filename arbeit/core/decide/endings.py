@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from attrs import evolve as replace
-
 from arbeit.core import commands as c
 from arbeit.core import graph
 from arbeit.core.decide.base import (
@@ -23,6 +21,7 @@ from arbeit.core.decide.base import (
     refuse_stranger,
 )
 from arbeit.core.decide.grants import after_attempt, claim, sweep_due
+from arbeit.core.declare import evolve as replace
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import (
     Fact,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.record import Record
 
 

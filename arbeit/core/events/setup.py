@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.events.base import Fact
 from arbeit.core.model import DEFAULT_WEIGHT, EMPTY
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
-
+from arbeit.core.declare import field, frozen
 from arbeit.core.model.work import Head
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.model.records import (
     Artifact,
     ContextEntry,
