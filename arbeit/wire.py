@@ -14,7 +14,7 @@ from typing import Any
 
 from arbeit.core import commands as c
 from arbeit.core import events, model
-from arbeit.core.batch import header_of
+from arbeit.core.codec import header_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Event, Frozen, Reply, freeze
 from arbeit.core.record import sparse
@@ -111,6 +111,8 @@ WIRE = Wire()
 
 def _body(command: c.Command) -> dict[str, Any]:
     body = _fields(command, c.HEADER_FIELDS)
+    if "events" in body:
+        body["events"] = [event.hash for event in body["events"]]
     then = body.get("then_claim")
     if then is not None:
         body["then_claim"] = _body(then)

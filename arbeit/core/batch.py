@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from arbeit.core import commands as c
-from arbeit.core.codec import Codec
-from arbeit.core.decide import Env, Need, Steps, decide, unknown_actor
+from arbeit.core.codec import Codec, header_of
+from arbeit.core.decide import Env, Need, Restored, Steps, decide, unknown_actor
 from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.events import Fact, TaskFact
@@ -46,8 +46,9 @@ def fill(commands: Iterable[c.Command]) -> int:
     """How many of these commands make one transaction, so that no lock is held long."""
     count = rows = 0
     for command in commands:
-        if isinstance(command, c.EraseRecord):
-            # It rewrites what is stored, so nothing of its own batch may still be on the way there.
+        if isinstance(command, c.EraseRecord | c.RestoreEvents):
+            # One rewrites what is stored, so nothing of its own batch may still be on the way there; the other brings
+            # a batch of its own.
             return count or 1
         rows += _ROWS * getattr(command, "n", 1) + len(getattr(command, "items", ()))
         if count == MAX_COMMANDS or (count and rows > MAX_ROWS):
@@ -159,7 +160,10 @@ class Batch:
                 continue
             if isinstance(step, Need):
                 return step
-            self._record(step, command, env)
+            if isinstance(step, Restored):
+                self._restore(step)
+            else:
+                self._record(step, command, env)
         if isinstance(outcome, Rejection) and self._facts:
             msg = f"{command.operation} was refused after {self._facts} facts: {outcome.message}"
             raise RuntimeError(msg)
@@ -184,6 +188,8 @@ class Batch:
 
     def _refuse_project(self, command: c.Command) -> Rejection | None:
         project = self.view.project
+        if isinstance(command, c.RestoreEvents):
+            return None
         if project is None:
             if isinstance(command, c.CreateProject):
                 return None
@@ -192,6 +198,13 @@ class Batch:
                 f"there is no project {self.view.key}",
                 ("Create it first: hub.project(key, create=True).",),
                 data={"project": self.view.key},
+            )
+        if project.restoring is not None:
+            return Rejection(
+                Code.INVALID_TRANSITION,
+                f"project {self.view.key} is being restored: {self.view.head.position} of {project.restoring} events",
+                ("Wait until that has ended; if it was cut short, restore the same file again.",),
+                data={"project": self.view.key, "restoring": project.restoring},
             )
         if project.archived_at is None or isinstance(command, c.UpdateProject | c.CreateProject):
             return None
@@ -271,6 +284,20 @@ class Batch:
             # What follows from a command's first event says so.
             self._cause = event.id
 
+    def _restore(self, restored: Restored) -> None:
+        """Apply a recorded fact, and keep its event as it is."""
+        event, fact = restored.event, restored.fact
+        try:
+            evolve(self.view, fact, Stamp(event.position, event.at, event.actor, event.traceparent or ""))
+            version = self.view.task(fact.task_id).version if isinstance(fact, TaskFact) else None
+        except (ArbeitError, AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _unfit(event, f"cannot be applied ({type(error).__name__})") from error
+        if version != event.task_version:
+            raise _unfit(event, f"says version {event.task_version} of its task, which is at {version}")
+        self._events.append(event)
+        self._position, self._hash = event.position, event.hash
+        self._facts += 1
+
     def _changes(self) -> Changes:
         view = self.view
         if self._events:
@@ -305,21 +332,10 @@ def _without_secrets(command: c.Command, env: Env) -> c.Command | Rejection:
         return Rejection(error.code, error.message, error.suggestions, error.retryable, error.data)
 
 
-def header_of(event: Event) -> tuple[object, ...]:
-    """What of an event its hash covers, beside the hash before it; the data by its own hash."""
-    return (
-        event.project,
-        event.position,
-        event.type,
-        event.version,
-        event.at,
-        event.actor,
-        event.task_id,
-        event.task_version,
-        event.run_id,
-        event.correlation_id,
-        event.causation_id,
-        event.idempotency_key,
-        event.traceparent,
-        event.data_hash,
+def _unfit(event: Event, problem: str) -> ArbeitError:
+    return ArbeitError(
+        Code.INVALID_INPUT,
+        f"event {event.position} {problem}; nothing of its batch was restored",
+        suggestions=("Restore from a file that is as it was exported.",),
+        data={"field": "events", "position": event.position},
     )

@@ -33,3 +33,23 @@ class Codec(Protocol):
 
     def chain(self, prev_hash: str, header: Sequence[object]) -> str:
         """The hash of a record: over the one before, its header, and its data's hash."""
+
+
+def header_of(event: Event) -> tuple[object, ...]:
+    """What of an event its hash covers, beside the hash before it; the data by its own hash."""
+    return (
+        event.project,
+        event.position,
+        event.type,
+        event.version,
+        event.at,
+        event.actor,
+        event.task_id,
+        event.task_version,
+        event.run_id,
+        event.correlation_id,
+        event.causation_id,
+        event.idempotency_key,
+        event.traceparent,
+        event.data_hash,
+    )

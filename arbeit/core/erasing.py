@@ -28,20 +28,23 @@ ERASED = "[erased]"
 T = TypeVar("T")
 
 _TASK_TEXTS = ("title", "intent", "description", "labels", "inputs", "outputs", "acceptance", "metadata")
+_TASK_LATER = ("inputs", "outputs", "acceptance", "metadata")
 _FACTS_OF_TASK: Mapping[type[e.Fact], tuple[str, ...]] = {
     e.TaskCreated: ("title", "intent", "description", "labels", "inputs", "acceptance", "metadata"),
-    e.TaskImported: ("title", "intent", "description", "labels", "block_reason", "acceptance", "metadata"),
+    e.TaskImported: ("title", "intent", "description", "labels", "block_reason", *_TASK_LATER),
     e.TaskCompleted: ("outputs",),
     e.TaskSubmitted: ("outputs",),
     e.TaskBlocked: ("reason",),
     e.TaskCancelled: ("reason",),
     e.TaskUnblocked: ("note",),
     e.TaskDeleted: ("reason",),
+    e.RunImported: ("note",),
     e.PreemptRequested: ("reason",),
 }
 _FACTS_OF_ENTRY: Mapping[type[e.Fact], tuple[str, ...]] = {
     e.ContextAdded: ("content", "metadata", "evidence"),
     e.ContextSuperseded: ("content",),
+    e.ContextImported: ("content", "metadata", "evidence"),
     e.TaskCompleted: ("outcome", "evidence"),
     e.TaskSubmitted: ("outcome", "evidence"),
     e.TaskReleased: ("note",),
@@ -58,7 +61,9 @@ _ROWS: Mapping[type, tuple[str, ...]] = {
     Artifact: ("name", "uri"),
     Run: ("note",),
 }
-_NOTED = (*(kind for kind, names in _FACTS_OF_ENTRY.items() if "note" in names), e.TaskBlocked, e.TaskCancelled)
+_ARTIFACTS = (e.ArtifactAttached, e.ArtifactImported)
+_OF_TASK = (e.TaskBlocked, e.TaskCancelled, e.RunImported)
+_NOTED = (*(kind for kind, names in _FACTS_OF_ENTRY.items() if "note" in names), *_OF_TASK)
 """Facts whose text is also the note of the run they end."""
 
 
@@ -86,7 +91,9 @@ def blank_fact(fact: e.Fact, kind: str, record_id: str) -> e.Fact:
     if kind == "item" and isinstance(fact, e.ProgressAdded):
         items = tuple((key, ERASED if key == record_id else content) for key, content in fact.items)
         return evolve(fact, items=items)
-    if kind == "artifact" and isinstance(fact, e.ArtifactAttached) and fact.artifact_id == record_id:
+    if kind == "item" and isinstance(fact, e.ProgressImported) and fact.item_id == record_id:
+        return evolve(fact, content=nothing(fact.content))
+    if kind == "artifact" and isinstance(fact, _ARTIFACTS) and fact.artifact_id == record_id:
         return evolve(fact, name=ERASED, uri=ERASED)
     if kind == "entry" and isinstance(fact, e.TaskImported) and fact.outcome_id == record_id:
         return evolve(fact, outcome=nothing(fact.outcome))
@@ -108,8 +115,9 @@ def noted(fact: e.Fact, kind: str) -> str | None:
     """The run whose note says what a blanked fact said, if there is one."""
     if not isinstance(fact, _NOTED) or not isinstance(fact, e.TaskFact):
         return None
-    # An entry's text is the note of a tenure's end; a task's, the reason for which it was blocked or cancelled.
-    of_task = isinstance(fact, e.TaskBlocked | e.TaskCancelled)
+    # An entry's text is the note of a tenure's end; a task's, the reason for which it was blocked or cancelled. The
+    # note of a run that was taken over is in no entry, so it goes with the task's text.
+    of_task = isinstance(fact, _OF_TASK)
     return fact.run_id if of_task == (kind == "task") else None
 
 

@@ -36,6 +36,7 @@ class Reads:
     urgent: how many of the critical ready tasks that have waited longest, with the live leases that began first (up to
     `LIVE_LEASES` of the ports), their tasks, runs and agents. ready_after: (task id, count) of ready tasks in the order
     of their ids, beyond that one.
+    ids: (kind, id) of relationships, items, sessions and files that may be there. live: every live lease, with its run.
     events_of: tasks whose events are wanted. about: ids; the receipts whose reply contains one of them are wanted.
     """
 
@@ -59,6 +60,8 @@ class Reads:
     ready_after: tuple[str, int] | None = None
     events_of: set[str] = field(factory=set)
     about: set[str] = field(factory=set)
+    ids: set[tuple[str, str]] = field(factory=set)
+    live: bool = False
 
 
 @define(weakref_slot=False)

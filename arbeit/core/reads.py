@@ -111,10 +111,44 @@ def _block(command: c.BlockTask, wanted: Reads) -> None:
     wanted.agents.add(command.actor)
 
 
-def _edge(command: c.AddRelationship, wanted: Reads) -> None:
+def _edge(command: c.AddRelationship | c.RemoveRelationship, wanted: Reads) -> None:
     ends = (command.from_task_id, command.to_task_id)
     wanted.tasks.update(ends)
     wanted.around.update(ends)
+
+
+def _import_edge(command: c.AddRelationship, wanted: Reads) -> None:
+    _edge(command, wanted)
+    if command.relationship_id is not None:
+        wanted.ids.add(("relationship", command.relationship_id))
+
+
+def _import_entry(command: c.ImportEntry, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.entries.add(command.entry_id)
+
+
+def _import_item(command: c.ImportItem, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.items.add(command.task_id)
+    wanted.ids.add(("item", command.item_id))
+
+
+def _import_link(command: c.ImportSession | c.ImportFile, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.linked.add(command.task_id)
+    if command.link_id is not None:
+        wanted.ids.add(("session" if isinstance(command, c.ImportSession) else "file", command.link_id))
+
+
+def _import_artifact(command: c.ImportArtifact, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.artifacts.add(command.artifact_id)
+
+
+def _import_run(command: c.ImportRun, wanted: Reads) -> None:
+    wanted.tasks.add(command.task_id)
+    wanted.runs.add(command.run_id)
 
 
 def _supersede(command: c.SupersedeContext, wanted: Reads) -> None:
@@ -164,10 +198,17 @@ _READS: Mapping[type[c.Command], Callable[[Any, Reads], None]] = {
     c.SetSecret: _secret,
     c.UseSecret: _use,
     c.Sweep: _sweep,
-    c.AddRelationship: _edge,
+    c.AddRelationship: _import_edge,
     c.RemoveRelationship: _edge,
     c.AddContext: _task,
     c.SupersedeContext: _supersede,
     c.AddProgress: _items,
     c.CompleteProgress: _items,
+    c.ImportEntry: _import_entry,
+    c.ImportItem: _import_item,
+    c.ImportSession: _import_link,
+    c.ImportFile: _import_link,
+    c.ImportArtifact: _import_artifact,
+    c.ImportRun: _import_run,
+    c.RestoreEvents: _nothing,
 }

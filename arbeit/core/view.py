@@ -79,8 +79,10 @@ class View:
         self.items: dict[str, dict[str, ProgressItem]] = {}
         self.links: defaultdict[str, dict[str, Relationship]] = defaultdict(dict)
         self.receipts: dict[tuple[str, str, str], Receipt] = {}
-        self.sessions: dict[str, SessionLink] = {}
-        self.files: dict[str, FileLink] = {}
+        self.sessions: dict[str, SessionLink | None] = {}
+        self.files: dict[str, FileLink | None] = {}
+        self.owners: dict[str, str | None] = {}
+        """By checklist line: its task."""
         self.joined: dict[tuple[str, ...], SessionLink | FileLink] = {}
         """Session and file links by what makes them one: task and session, or task, path, operation and session."""
         self.artifacts: dict[str, Artifact | None] = {}
@@ -162,7 +164,13 @@ class View:
             ready_after=reads.ready_after,
             events_of=reads.events_of,
             about=reads.about,
+            ids={key for key in reads.ids if key[1] not in self._by_id(key[0])},
+            live=reads.live,
         )
+
+    def _by_id(self, kind: str) -> dict[str, Any]:
+        """A table in which an id may be sought that is known by its kind alone."""
+        return getattr(self, _BY_ID[kind])  # type: ignore[no-any-return]  # every table is a dict
 
     def _unheld(self, task_id: str) -> bool:
         task = self.tasks[task_id]
@@ -242,6 +250,7 @@ class View:
     def _absorb_items(self, items: Iterable[ProgressItem], asked: set[str]) -> None:
         fresh = {task_id: self.items.setdefault(task_id, {}) for task_id in asked if task_id not in self.items}
         for item in items:
+            self.owners[item.id] = item.task_id
             if item.task_id in fresh:
                 fresh[item.task_id][item.id] = item
 
@@ -272,6 +281,10 @@ class View:
             self.secrets.setdefault(key, None)
         for key in reads.artifacts:
             self.artifacts.setdefault(key, None)
+        for key in reads.runs:
+            self.runs.setdefault(key, None)
+        for kind, key in reads.ids:
+            self._by_id(kind).setdefault(key, None)
         self.linked |= reads.linked
 
     # -- reading ---------------------------------------------------------------------------------------
@@ -313,6 +326,11 @@ class View:
             self.changed[kind][key] = entity
         table[key] = entity
 
+    def put_project(self, project: Project) -> None:
+        """Store the project's new state."""
+        (self.new if self.new["project"] else self.changed)["project"][project.key] = project
+        self.project = project
+
     def put_queue(self, queue: Queue) -> None:
         """Store a queue's new state."""
         known = queue.name in self.schedule.queues and queue.name not in self.new["queue"]
@@ -325,6 +343,7 @@ class View:
         known = item.id in table and item.id not in self.new["item"]
         (self.changed if known else self.new)["item"][item.id] = item
         table[item.id] = item
+        self.owners[item.id] = item.task_id
 
     def put_task(self, old: Task | None, task: Task) -> None:
         """Store a task's new state, and keep the scheduler's counts and windows true to it."""
@@ -407,6 +426,11 @@ class View:
         self.beats[lease.id] = Beat(lease.id, expires_at, self.now)
         return expires_at
 
+    def extend(self, lease: Lease, expires_at: int) -> None:
+        """Move a lease's deadline to this moment, as far as it may be moved; no sign of life is told of."""
+        until = expires_at if lease.ends_by is None else min(expires_at, lease.ends_by)
+        self.beats[lease.id] = Beat(lease.id, max(until, lease.expires_at), lease.heartbeat_at)
+
     def _table(self, kind: str) -> dict[Any, Any]:
         return getattr(self, _TABLES[kind])  # type: ignore[no-any-return]  # every table is a dict
 
@@ -420,3 +444,4 @@ _TABLES = {
     "artifact": "artifacts",
     "secret": "secrets",
 }
+_BY_ID = {"relationship": "relationships", "item": "owners", "session": "sessions", "file": "files"}

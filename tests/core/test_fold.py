@@ -17,7 +17,7 @@ from arbeit import audit
 from arbeit.core import commands as c
 from arbeit.core import events as e
 from arbeit.core import evolve, model
-from arbeit.core.batch import header_of
+from arbeit.core.codec import header_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.leases import token_for
 from arbeit.core.limits import UNSET

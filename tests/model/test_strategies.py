@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from arbeit import policies
 from arbeit.core import commands as c
 from arbeit.core import events, limits, model
-from arbeit.core.batch import header_of
+from arbeit.core.codec import header_of
 from arbeit.core.errors import ArbeitError
 from arbeit.core.searching import parse
 from arbeit.queries import SORTS, Query, Search, place

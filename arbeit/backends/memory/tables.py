@@ -106,6 +106,8 @@ class Tables:
         rows.sessions = self._all_of("session", reads.linked)
         rows.files = self._all_of("file", reads.linked)
         rows.artifacts = _known(self.artifacts, reads.artifacts)
+        for kind, table in (("item", rows.items), ("session", rows.sessions), ("file", rows.files)):
+            table.extend(_known(self.by_kind[kind], (key for of, key in reads.ids if of == kind)))
         rows.secrets = _known(self.secrets, reads.secrets)
         if reads.about:
             about = self.receipts.values()
@@ -139,6 +141,7 @@ class Tables:
             below, under = self._below(reads.below)
             wanted |= below
             edges |= under
+        edges |= dict.fromkeys(key for of, key in reads.ids if of == "relationship" and key in self.relationships)
         rows.relationships = [self.relationships[edge_id] for edge_id in edges]
         if reads.overdue:
             deadlines = _first(self._deadlines, reads.overdue, self._is_deadline)
@@ -148,6 +151,8 @@ class Tables:
             rows.urgent = [self.tasks[key] for _, key in _first(self._urgent, reads.urgent, self._is_urgent)]
             live = sorted((self.leases[key] for key in self._live), key=lambda one: (one.acquired_at, one.id))
             leases |= {lease.id for lease in live[:LIVE_LEASES]}
+        if reads.live:
+            leases |= self._live.keys()
         wanted |= {self.leases[key].task_id for key in leases}
         agents |= {self.leases[key].agent_id for key in leases}
         rows.tasks = _known(self.tasks, wanted)

@@ -161,3 +161,7 @@ CREATE TABLE secrets (
     project TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, provider TEXT NOT NULL, path TEXT NOT NULL,
     created_at INTEGER NOT NULL, PRIMARY KEY (project, name)
 ) WITHOUT ROWID;
+
+-- migration: 3
+-- Up to which position a log is being put back, if it is.
+ALTER TABLE projects ADD COLUMN restoring INTEGER;

@@ -36,6 +36,9 @@ SELECT {run} FROM runs WHERE project = ? AND id IN (SELECT value FROM json_each(
 -- name: entries
 SELECT {entry} FROM entries WHERE project = ? AND id IN (SELECT value FROM json_each(?))
 
+-- name: items
+SELECT {item} FROM items WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
 -- name: items_of
 SELECT {item} FROM items WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
 
@@ -44,6 +47,18 @@ SELECT {session} FROM sessions WHERE project = ? AND task_id IN (SELECT value FR
 
 -- name: files_of
 SELECT {file} FROM files WHERE project = ? AND task_id IN (SELECT value FROM json_each(?)) ORDER BY seq
+
+-- name: items
+SELECT {item} FROM items WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: sessions
+SELECT {session} FROM sessions WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: files
+SELECT {file} FROM files WHERE project = ? AND id IN (SELECT value FROM json_each(?))
+
+-- name: relationships
+SELECT {relationship} FROM relationships WHERE project = ? AND id IN (SELECT value FROM json_each(?))
 
 -- name: artifacts
 SELECT {artifact} FROM artifacts WHERE project = ? AND id IN (SELECT value FROM json_each(?))

@@ -86,8 +86,21 @@ class Reader:
         rows.windows = {
             group: self.entities("task", "window", project, *group, size) for group, size in reads.windows.items()
         }
+        self._load_ids(project, reads, rows)
         self._load_tasks(project, reads, rows, now)
         return rows
+
+    def _load_ids(self, project: str, reads: Reads, rows: Rows) -> None:
+        tables: dict[str, list[Any]] = {
+            "item": rows.items,
+            "session": rows.sessions,
+            "file": rows.files,
+            "relationship": rows.relationships,
+        }
+        for kind, table in tables.items():
+            keys = [key for of, key in reads.ids if of == kind]
+            if keys:
+                table.extend(self.entities(kind, CODECS[kind].table, project, _array(keys)))
 
     def _load_tasks(self, project: str, reads: Reads, rows: Rows, now: int) -> None:
         wanted, agents = set(reads.tasks), set(reads.agents)
@@ -99,6 +112,8 @@ class Reader:
         if reads.urgent:
             rows.urgent = self.entities("task", "urgent", project, reads.urgent)
             leases |= {row[0] for row in self.raw("first_leases", project, LIVE_LEASES)}
+        if reads.live:
+            leases |= {lease.id for lease in self.entities("lease", "live_leases", project, None)}
         if reads.delayed:
             rows.delayed = self.entities("task", "delayed", project, now, reads.delayed)
         if leases:
@@ -119,7 +134,7 @@ class Reader:
     def _load_graph(self, project: str, reads: Reads, rows: Rows, wanted: set[str]) -> None:
         if reads.around:
             names = _array(reads.around)
-            rows.relationships = self.entities("relationship", "relationships_from", project, names)
+            rows.relationships += self.entities("relationship", "relationships_from", project, names)
             rows.relationships += self.entities("relationship", "relationships_to", project, names)
             for edge in rows.relationships:
                 wanted |= {edge.from_task_id, edge.to_task_id}

@@ -191,10 +191,14 @@ class ImportRun(Command):
 class RestoreEvents(Command):
     """Put recorded events back as they are, hashes and all, behind those restored before; `upto` is the last one.
 
-    Until that one is there, the project takes no other command.
+    Until that one is there, the project takes no other command. `erased` are (position, digest of what is left) of
+    those among the events whose text an event of the same log has erased.
     """
 
     operation = "events.restore"
     urgency = 4
     events: tuple[Event, ...] = field(converter=as_tuple, validator=each(a(Event), most=RESTORED_EVENTS, least=1))
     upto: int = field(validator=integer(1))
+    erased: tuple[tuple[int, str], ...] = field(
+        default=(), converter=as_tuple, validator=each(a(tuple), most=RESTORED_EVENTS)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arbeit.core import commands as c
-from arbeit.core.decide.base import Env, Need, Steps, unknown_actor
+from arbeit.core.decide.base import Env, Need, Restored, Steps, unknown_actor
 from arbeit.core.decide.edges import add_relationship, remove_relationship
 from arbeit.core.decide.endings import (
     block_task,
@@ -19,6 +19,14 @@ from arbeit.core.decide.endings import (
 )
 from arbeit.core.decide.grants import claim_tasks, explain_claim, renew_lease, start_task, sweep
 from arbeit.core.decide.handing import approve_task, handoff_task, request_changes
+from arbeit.core.decide.imports import (
+    import_artifact,
+    import_entry,
+    import_file,
+    import_item,
+    import_run,
+    import_session,
+)
 from arbeit.core.decide.notes import add_context, add_progress, complete_progress, supersede_context
 from arbeit.core.decide.preempting import preempt_task
 from arbeit.core.decide.records import (
@@ -30,11 +38,12 @@ from arbeit.core.decide.records import (
     set_secret,
     use_secret,
 )
+from arbeit.core.decide.restoring import restore_events
 from arbeit.core.decide.setup import create_project, register_agent, set_queue, update_project
 from arbeit.core.decide.tasks import create_task, import_task, rerank_tasks, update_task
 from arbeit.core.view import View
 
-__all__ = ["Env", "Need", "Steps", "decide", "unknown_actor"]
+__all__ = ["Env", "Need", "Restored", "Steps", "decide", "unknown_actor"]
 
 _DECIDE: Mapping[type[c.Command], Callable[[View, Any, Env], Steps]] = {
     c.CreateProject: create_project,
@@ -75,6 +84,13 @@ _DECIDE: Mapping[type[c.Command], Callable[[View, Any, Env], Steps]] = {
     c.SupersedeContext: supersede_context,
     c.AddProgress: add_progress,
     c.CompleteProgress: complete_progress,
+    c.ImportEntry: import_entry,
+    c.ImportItem: import_item,
+    c.ImportSession: import_session,
+    c.ImportFile: import_file,
+    c.ImportArtifact: import_artifact,
+    c.ImportRun: import_run,
+    c.RestoreEvents: restore_events,
 }
 
 

@@ -11,7 +11,7 @@ from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskReadied
 from arbeit.core.leases import current, genuine, lost
 from arbeit.core.loads import Reads
-from arbeit.core.model import Lease, Notice, Reply, Task
+from arbeit.core.model import Event, Lease, Notice, Reply, Task
 from arbeit.core.policy import Policies
 from arbeit.core.transitions import illegal
 from arbeit.core.view import View
@@ -47,7 +47,15 @@ class Need:
     reads: Reads
 
 
-Steps = Generator[Fact | Need, None, Reply | Rejection]
+@frozen(weakref_slot=False)
+class Restored:
+    """An event that was recorded already, to be kept as it is, and the fact in it."""
+
+    event: Event
+    fact: Fact
+
+
+Steps = Generator[Fact | Restored | Need, None, Reply | Rejection]
 """A decision: yields facts, each applied before it goes on, and needs; ends with a reply or a refusal.
 
 A refusal after a fact would leave half a command behind, so it is never made.

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from arbeit.core import commands as c
 from arbeit.core import graph
 from arbeit.core.decide.base import Env, Need, Steps, find, fresh_id, missing, promote
+from arbeit.core.decide.imports import refuse_taken
 from arbeit.core.decide.tasks import refuse_cycle, refuse_depth, refuse_edges, refuse_path
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import RelationshipAdded, RelationshipImported, RelationshipRemoved
@@ -58,7 +59,11 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
             ("Nothing is left to do; to change its metadata, remove it and add it anew.",),
             data={"relationship_id": known.id},
         )
-    refused = _refuse_ends(view, start, end, kind, imported=command.imported) or refuse_edges((start, end))
+    refused = (
+        _refuse_ends(view, start, end, kind, imported=command.imported)
+        or refuse_edges((start, end))
+        or _refuse_id(view, command, start)
+    )
     if refused is not None:
         return refused
     scope = env.policies.access.scope(command.actor)
@@ -72,7 +77,7 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
             return moved
         depths = moved
     holds = {"blocks": not start.finished, "parent_of": not end.finished}.get(kind, False)
-    relationship_id = fresh_id(view, env, "rel")
+    relationship_id = command.relationship_id or fresh_id(view, env, "rel")
     if command.imported:
         created_at = command.created_at if command.created_at is not None else env.now
         yield RelationshipImported(
@@ -84,6 +89,7 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
             metadata=command.metadata,
             depths=depths,
             created_at=created_at,
+            quiet=True,
         )
     else:
         yield RelationshipAdded(
@@ -96,6 +102,20 @@ def add_relationship(view: View, command: c.AddRelationship, env: Env) -> Steps:
             depths=depths,
         )
     return Reply(relationship=view.relationships[relationship_id], count=1)
+
+
+def _refuse_id(view: View, command: c.AddRelationship, start: Task) -> Rejection | None:
+    if command.relationship_id is None:
+        return None
+    if not command.imported:
+        return Rejection(
+            Code.INVALID_INPUT,
+            "only an imported relationship brings its id",
+            ("Leave relationship_id out.",),
+            data={"field": "relationship_id"},
+        )
+    taken = view.relationships.get(command.relationship_id) is not None
+    return refuse_taken("relationship_id", command.relationship_id, start.id) if taken else None
 
 
 def _refuse_ends(view: View, start: Task, end: Task, kind: str, *, imported: bool) -> Rejection | None:

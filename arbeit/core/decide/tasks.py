@@ -205,8 +205,9 @@ def _refuse_queue(view: View, env: Env, actor: str, name: str, *, importing: boo
 
 
 def _rank(env: Env, command: c.CreateTask | c.ImportTask, ready_at: int) -> int:
-    due_at = command.due_at if isinstance(command, c.CreateTask) else None
-    draft = Task("", command.title, env.now, env.now, priority=command.priority, queue=command.queue, due_at=due_at)
+    draft = Task(
+        "", command.title, env.now, env.now, priority=command.priority, queue=command.queue, due_at=command.due_at
+    )
     return env.policies.ranking.rank(draft, ready_at)
 
 
@@ -309,6 +310,8 @@ def import_task(view: View, command: c.ImportTask, env: Env) -> Steps:
     created_at = command.created_at if command.created_at is not None else env.now
     finished = command.status in {"completed", "cancelled"}
     finished_at = command.finished_at if command.finished_at is not None else command.updated_at
+    ready_at = max(command.ready_at or 0, env.now)
+    due = command.status == "open" and ready_at <= env.now
     yield TaskImported(
         task_id=command.task_id,
         title=command.title,
@@ -328,7 +331,14 @@ def import_task(view: View, command: c.ImportTask, env: Env) -> Steps:
         created_at=created_at,
         updated_at=command.updated_at if command.updated_at is not None else created_at,
         finished_at=(finished_at if finished_at is not None else env.now) if finished else None,
-        ready_at=env.now,
-        rank=_rank(env, command, env.now) if command.status == "open" else None,
+        ready_at=ready_at,
+        rank=_rank(env, command, ready_at) if due else None,
+        created_by=command.created_by,
+        started_at=command.started_at,
+        due_at=command.due_at,
+        inputs=command.inputs,
+        outputs=command.outputs,
+        max_runtime=command.max_runtime,
+        review=command.review,
     )
     return Reply(task=view.task(command.task_id), count=1)

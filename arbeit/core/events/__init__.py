@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from arbeit.core.events.base import HEADER_FIELDS, Fact, TaskFact, TenureEnded
 from arbeit.core.events.catalogue import FACTS
+from arbeit.core.events.imports import (
+    ArtifactImported,
+    ContextImported,
+    FileImported,
+    ProgressImported,
+    RunImported,
+    SessionImported,
+)
 from arbeit.core.events.records import (
     ArtifactAttached,
     ContextAdded,
@@ -54,15 +62,19 @@ __all__ = [
     "HEADER_FIELDS",
     "AgentRegistered",
     "ArtifactAttached",
+    "ArtifactImported",
     "ChangesRequested",
     "ContextAdded",
+    "ContextImported",
     "ContextSuperseded",
     "Fact",
+    "FileImported",
     "FileLinked",
     "HandoffAccepted",
     "PreemptRequested",
     "ProgressAdded",
     "ProgressCompleted",
+    "ProgressImported",
     "ProjectCreated",
     "ProjectUpdated",
     "QueueSet",
@@ -71,8 +83,10 @@ __all__ = [
     "RelationshipImported",
     "RelationshipRemoved",
     "ReviewApproved",
+    "RunImported",
     "SecretSet",
     "SecretUsed",
+    "SessionImported",
     "SessionLinked",
     "TaskBlocked",
     "TaskCancelled",

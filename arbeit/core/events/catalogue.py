@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from arbeit.core.events.base import Fact
+from arbeit.core.events.imports import (
+    ArtifactImported,
+    ContextImported,
+    FileImported,
+    ProgressImported,
+    RunImported,
+    SessionImported,
+)
 from arbeit.core.events.records import (
     ArtifactAttached,
     ContextAdded,
@@ -88,5 +96,11 @@ FACTS: Mapping[str, type[Fact]] = {
         SecretSet,
         SecretUsed,
         RecordErased,
+        ContextImported,
+        ProgressImported,
+        SessionImported,
+        FileImported,
+        ArtifactImported,
+        RunImported,
     )
 }

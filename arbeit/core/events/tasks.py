@@ -61,6 +61,13 @@ class TaskImported(TaskFact):
     finished_at: int | None = None
     ready_at: int
     rank: int | None = None
+    created_by: str = ""
+    started_at: int | None = None
+    due_at: int | None = None
+    inputs: Mapping[str, Any] = EMPTY
+    outputs: Mapping[str, Any] = EMPTY
+    max_runtime: int | None = None
+    review: bool | None = None
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
@@ -122,10 +129,14 @@ class RelationshipAdded(TaskFact):
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)
 class RelationshipImported(RelationshipAdded):
-    """An edge taken over from elsewhere, with its source's time where that is known."""
+    """An edge taken over from elsewhere, with its source's time where that is known.
+
+    `quiet` says that its task's own times stay those of the source; in the oldest logs it changed the task.
+    """
 
     tag = "relationship_imported"
     created_at: int
+    quiet: bool = False
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arbeit.core import events as e
-from arbeit.core.evolve import notes, records, setup, tasks, tenures
+from arbeit.core.evolve import imports, notes, records, setup, tasks, tenures
 from arbeit.core.evolve.base import Stamp
 from arbeit.core.view import View
 
@@ -52,6 +52,12 @@ _APPLY: Mapping[type[e.Fact], Callable[[View, Any, Stamp], None]] = {
     e.SecretSet: records.secret_set,
     e.SecretUsed: records.secret_used,
     e.RecordErased: records.record_erased,
+    e.ContextImported: imports.context_imported,
+    e.ProgressImported: imports.progress_imported,
+    e.SessionImported: imports.session_imported,
+    e.FileImported: imports.file_imported,
+    e.ArtifactImported: imports.artifact_imported,
+    e.RunImported: imports.run_imported,
 }
 
 

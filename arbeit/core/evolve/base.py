@@ -40,6 +40,12 @@ def touch(view: View, task_id: str, stamp: Stamp, **changes: object) -> None:
     view.put_task(task, change(task, updated_at=stamp.at, version=task.version + 1, **changes))
 
 
+def count_import(view: View, task_id: str, **changes: object) -> None:
+    """Count an event that took something over for a task: the task's own times stay those of its source."""
+    task = view.task(task_id)
+    view.put_task(task, change(task, version=task.version + 1, **changes))
+
+
 def add_entry(
     view: View,
     stamp: Stamp,

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from arbeit.core import events as e
-from arbeit.core.evolve.base import Stamp, add_entry, count_blockers, count_children, count_edges, link, touch
+from arbeit.core.evolve.base import (
+    Stamp,
+    add_entry,
+    count_blockers,
+    count_children,
+    count_edges,
+    count_import,
+    link,
+    touch,
+)
 from arbeit.core.model import (
     ProgressItem,
     Relationship,
@@ -31,7 +40,10 @@ def relationship_added(view: View, fact: e.RelationshipAdded, stamp: Stamp) -> N
         child = view.task(fact.to_task_id)
         view.put_task(child, change(child, parent_id=fact.task_id))
     hold_back(view, fact, 1 if fact.holds else 0)
-    touch(view, fact.task_id, stamp)
+    if isinstance(fact, e.RelationshipImported) and fact.quiet:
+        count_import(view, fact.task_id)
+    else:
+        touch(view, fact.task_id, stamp)
 
 
 def relationship_removed(view: View, fact: e.RelationshipRemoved, stamp: Stamp) -> None:

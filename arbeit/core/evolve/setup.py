@@ -24,8 +24,7 @@ def project_created(view: View, fact: e.ProjectCreated, stamp: Stamp) -> None:
 def project_updated(view: View, fact: e.ProjectUpdated, _stamp: Stamp) -> None:
     """Store what changed."""
     assert view.project is not None  # noqa: S101 - a log begins with project_created
-    view.project = change(view.project, **fact.changes)
-    view.changed["project"][view.key] = view.project
+    view.put_project(change(view.project, **fact.changes))
 
 
 def queue_set(view: View, fact: e.QueueSet, stamp: Stamp) -> None:

@@ -80,11 +80,17 @@ def task_imported(view: View, fact: e.TaskImported, stamp: Stamp) -> None:
         rank=fact.rank,
         rank_position=stamp.position,
         ready_at=fact.ready_at,
+        due_at=fact.due_at,
         block_reason=fact.block_reason,
+        inputs=fact.inputs,
+        outputs=fact.outputs,
         acceptance=fact.acceptance,
         metadata=fact.metadata,
-        created_by=stamp.actor,
+        max_runtime=fact.max_runtime,
+        review=fact.review,
+        created_by=fact.created_by or stamp.actor,
         trace=stamp.traceparent,
+        started_at=fact.started_at,
         finished_at=fact.finished_at,
     )
     view.put_task(None, task)

@@ -32,7 +32,10 @@ class Head:
 
 @frozen(weakref_slot=False)
 class Project:
-    """A log of its own: the unit of order, of tenancy and of fairness."""
+    """A log of its own: the unit of order, of tenancy and of fairness.
+
+    `restoring` is the position up to which its log is being put back; until then it takes nothing else.
+    """
 
     key: str
     name: str
@@ -40,6 +43,7 @@ class Project:
     weight: int = DEFAULT_WEIGHT
     settings: Mapping[str, Any] = EMPTY
     archived_at: int | None = None
+    restoring: int | None = None
 
 
 @frozen(weakref_slot=False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from arbeit.core import model
-from arbeit.core.batch import header_of
+from arbeit.core.codec import header_of
 from arbeit.core.events import Fact, TaskFact
 from arbeit.core.record import change
 from arbeit.testing.strategies.drawing import Fields, drawn
