@@ -36,7 +36,7 @@ from arbeit.queries import (
 # What callers of a store ask and get is declared in `queries`, and known by this module's name too.
 __all__ = ["PARTS", "Overview", "Page", "Parts", "Query", "exists"]
 
-LookupKind = Literal["entry", "run", "artifact", "secret", "agent"]
+LookupKind = Literal["entry", "item", "run", "artifact", "secret", "agent"]
 
 LIVE_LEASES = 1_000
 """How many live leases a store brings for `Reads.urgent`, those acquired first."""

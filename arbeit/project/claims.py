@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from arbeit.core import commands as c
+from arbeit.core.decide.base import missing
+from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, length, refuse
 from arbeit.core.model import (
     Explanation,
@@ -88,6 +90,31 @@ class Claims(Base):
         token = self._session.token(self.key, grant.lease)
         again = command if isinstance(command, c.ClaimTasks) else None
         return Work(self._session, self.key, grant, token, again)
+
+    async def held(self, task_id: str, token: str, agent: str | None = None) -> Work:
+        """The handle of a lease that was granted before, perhaps to another process of the same agent.
+
+        The token is not looked at here: every write shows it, and a stale one changes nothing.
+
+        Raises:
+            ArbeitError: TASK_NOT_FOUND; LEASE_LOST if the agent does not hold the task any more.
+        """
+        agent = agent if agent is not None else self.actor
+        check_text("token", token)
+        check_text("task_id", task_id)
+        found = await self._session.fetch(self.key, [task_id], ("lease",), self.actor)
+        if not found:
+            raise ArbeitError.of(missing(task_id))
+        lease = found[0].lease
+        if lease is None or lease.agent_id != agent:
+            raise ArbeitError(
+                Code.LEASE_LOST,
+                f"{agent} does not hold task {task_id} any more",
+                suggestions=("Stop working on it, and claim the next task.",),
+                data={"task_id": task_id},
+            )
+        run = await self._session.lookup(self.key, "run", [lease.run_id], self.actor)
+        return Work(self._session, self.key, Grant(task=found[0].task, lease=lease, run=run[0]), token, None)
 
     async def start_task(
         self,

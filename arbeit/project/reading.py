@@ -21,6 +21,7 @@ from arbeit.core.model import (
     EntryType,
     Event,
     Priority,
+    ProgressItem,
     Run,
     Status,
 )
@@ -296,6 +297,12 @@ class Reading(Base):
         """A context entry by id. Raises ENTRY_NOT_FOUND."""
         hint = 'Entries are listed by project.get(task_id, include=["context_all"]).'
         found: ContextEntry = await self._one("entry", entry_id, Code.ENTRY_NOT_FOUND, hint)
+        return found
+
+    async def item(self, item_id: str) -> ProgressItem:
+        """A line of a checklist by id. Raises ENTRY_NOT_FOUND."""
+        hint = 'Lines of checklists are listed by project.get(task_id, include=["progress"]).'
+        found: ProgressItem = await self._one("item", item_id, Code.ENTRY_NOT_FOUND, hint)
         return found
 
     async def agent(self, agent_id: str) -> Agent:

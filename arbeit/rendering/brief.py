@@ -7,7 +7,8 @@ cut: it is in, or it is counted among what was left out, with the call that brin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from arbeit.core.declare import define, field, frozen
 from arbeit.core.errors import ArbeitError, Code
@@ -21,6 +22,16 @@ LEAST, MOST = 100, 1_000_000
 NEEDS = ("context", "progress", "parent", "children", "blocked_by", "artifacts", "progress_summary")
 """The parts of a task that a brief is made from."""
 Count = Callable[[str], int]
+Style = Literal["python", "tools", "cli"]
+_CALLS: Mapping[str, tuple[str, str]] = {
+    "python": ("get('{task_id}')", "get('{task_id}', include=['{part}'])"),
+    "tools": (
+        'arbeit_task_get {{"task_id": "{task_id}"}}',
+        'arbeit_task_get {{"task_id": "{task_id}", "include": ["{part}"]}}',
+    ),
+    "cli": ("arbeit show {task_id}", "arbeit show {task_id} --include {part}"),
+}
+"""The calls that bring a task, and one part of it, on each face."""
 _NOTES = ("note", "discovery", "rationale", "reference")
 
 
@@ -59,8 +70,10 @@ def estimate(text: str) -> int:
     return -(-len(text.encode()) // 3)
 
 
-def brief(parts: Parts, max_tokens: int, count: Count | None = None) -> Brief:
+def brief(parts: Parts, max_tokens: int, count: Count | None = None, style: Style = "python") -> Brief:
     """Pack a task that was fetched with `NEEDS` into at most so many tokens, counted by `count` or estimated.
+
+    `style` says whose call brings what is left out: Python's, an agent tool's, or a command line.
 
     Raises:
         ArbeitError: INVALID_INPUT for a budget out of range, or one that not even the task's own words fit into.
@@ -68,13 +81,15 @@ def brief(parts: Parts, max_tokens: int, count: Count | None = None) -> Brief:
     _check(max_tokens)
     if count is not None and not callable(count):
         refuse("count", "must be a function that counts the tokens of a text")
+    if style not in _CALLS:
+        refuse("style", f"must be one of {', '.join(_CALLS)}")
     measure = count or estimate
     head, optional, sections = _head(parts), _wordy(parts), _sections(parts)
     included: list[str] = []
 
     def text() -> str:
         bodies = (section.render() for section in sections)
-        said = _left_out(parts.task.id, optional[len(included) :], sections)
+        said = _left_out(parts.task.id, optional[len(included) :], sections, style)
         tail = "\n".join(["## Left out", *(f"- {line}" for line in said)]) if said else ""
         return "\n\n".join(block for block in (head, *included, *bodies, tail) if block)
 
@@ -93,7 +108,7 @@ def brief(parts: Parts, max_tokens: int, count: Count | None = None) -> Brief:
             suggestions=(f"Ask for max_tokens={tokens}.",),
             data={"field": "max_tokens", "limit": tokens},
         )
-    return Brief(parts.task.id, found, tokens, _left_out(parts.task.id, optional[len(included) :], sections))
+    return Brief(parts.task.id, found, tokens, _left_out(parts.task.id, optional[len(included) :], sections, style))
 
 
 def _check(max_tokens: int) -> None:
@@ -180,11 +195,14 @@ def _evidence(parts: Parts, entries: Sequence[ContextEntry]) -> list[str]:
     return [text for _, text in sorted(found, key=lambda one: -one[0])]
 
 
-def _left_out(task_id: str, wordy: Sequence[tuple[str, str]], sections: Sequence[_Section]) -> tuple[str, ...]:
-    lines = [f"the {name}: get({task_id!r})" for name, _ in wordy]
+def _left_out(
+    task_id: str, wordy: Sequence[tuple[str, str]], sections: Sequence[_Section], style: Style
+) -> tuple[str, ...]:
+    whole, one_part = _CALLS[style]
+    lines = [f"the {name}: {whole.format(task_id=task_id)}" for name, _ in wordy]
     for section in sections:
         missing = len(section.entries) - section.shown
         if missing:
             title = section.title.partition(" (")[0].lower()
-            lines.append(f"{missing} of {title}: get({task_id!r}, include=[{section.part!r}])")
+            lines.append(f"{missing} of {title}: {one_part.format(task_id=task_id, part=section.part)}")
     return tuple(lines)

@@ -5,9 +5,24 @@ Every verb is the asynchronous one, run to its end in the caller's thread: over 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from arbeit.sync.driving import run
 from arbeit.sync.hub import Hub, open
 from arbeit.sync.project import Project
 from arbeit.sync.work import Work
 
-__all__ = ["Hub", "Project", "Work", "open", "run"]
+if TYPE_CHECKING:
+    from arbeit.sync.toolset import Toolset
+
+__all__ = ["Hub", "Project", "Toolset", "Work", "open", "run"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the tools when they are first asked for."""
+    if name == "Toolset":
+        from arbeit.sync.toolset import Toolset  # noqa: PLC0415 - see above
+
+        return Toolset
+    msg = f"module 'arbeit.sync' has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -109,6 +109,8 @@ class Project:
     document = _project_verb(AsyncProject.document)
     stats = _project_verb(AsyncProject.stats)
     replay = _project_verb(AsyncProject.replay)
+    item = _project_verb(AsyncProject.item)
+    held = _claiming_verb(AsyncProject.held)
     start_task = _claiming_verb(AsyncProject.start_task)
     resume_task = _claiming_verb(AsyncProject.resume_task)
 

@@ -87,6 +87,14 @@ class Work:
         """Whether this handle has ended its tenure."""
         return self.inner.ended
 
+    def hold(self) -> None:
+        """Begin to renew; `with` does this."""
+        self.inner.hold()
+
+    def let_go(self) -> None:
+        """Stop renewing, and hold the task until the lease runs out or a write renews it."""
+        self.inner.let_go()
+
     def __enter__(self) -> Self:
         """Begin to renew."""
         self.inner.hold()

@@ -71,6 +71,10 @@ class Work(Writes):
         """Begin to renew; `async with` does this."""
         self._session.hold(self._project, self, self.lease, self.token)
 
+    def let_go(self) -> None:
+        """Stop renewing, and hold the task until the lease runs out or a write renews it."""
+        self._session.let_go(self)
+
     async def leave(self, error: BaseException | None) -> None:
         """Stop renewing, and end a tenure that has no outcome yet; `async with` does this.
 

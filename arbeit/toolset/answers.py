@@ -1,0 +1,337 @@
+"""How entities look in an answer: plain JSON values, few tokens, the same on every face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from arbeit.core.model import (
+    Agent,
+    Artifact,
+    ContextEntry,
+    Event,
+    FileLink,
+    Lease,
+    Notice,
+    ProgressItem,
+    Relationship,
+    Run,
+    SessionLink,
+    Task,
+)
+from arbeit.queries import Hit, Parts
+from arbeit.wire import canonical, changed_fields, fact_of, rfc3339
+
+T = TypeVar("T")
+Shown = dict[str, Any]
+LIST_BYTES = 7_000
+"""What the items of a list take at most, in UTF-8 bytes of JSON; with all else a list stays below 8 KB."""
+PART_BYTES = 32_000
+"""What one part of a task takes at most."""
+_EXCERPT = 80
+
+_SAME = ("description", "priority", "queue", "parent_id", "assignee", "max_attempts", "block_reason", "review")
+_LISTS = ("labels", "requires", "blocked_by", "acceptance")
+_OBJECTS = ("inputs", "outputs", "metadata")
+_TIMES = ("due_at", "started_at", "finished_at", "escalated_at")
+_DEFAULTS: Mapping[str, Any] = {"priority": "normal", "queue": "default", "max_attempts": 3}
+
+
+def moment(at: int | None) -> str | None:
+    """A time as RFC 3339 text, or nothing."""
+    return None if at is None else rfc3339(at)
+
+
+def summary(task: Task) -> Shown:
+    """A task in six fields, as it stands inside another task's parts."""
+    return {
+        "id": task.id,
+        "title": task.title,
+        "status": task.status,
+        "intent": task.intent,
+        "created_at": rfc3339(task.created_at),
+        "updated_at": rfc3339(task.updated_at),
+    }
+
+
+def plain(task: Task) -> Shown:
+    """A task: the six fields, then others where they say something that is not the default."""
+    shown = summary(task)
+    for name in _SAME:
+        value = getattr(task, name)
+        if value not in (None, "") and value != _DEFAULTS.get(name):
+            shown[name] = value
+    shown |= {name: list(getattr(task, name)) for name in _LISTS if getattr(task, name)}
+    shown |= {name: thawed(getattr(task, name)) for name in _OBJECTS if getattr(task, name)}
+    shown |= {name: moment(getattr(task, name)) for name in _TIMES if getattr(task, name) is not None}
+    if task.status == "open" and task.claim_status != "ready":
+        # Ready is what an open task is unless something holds it back.
+        shown["claim_status"] = task.claim_status
+        if task.claim_status == "delayed":
+            shown["ready_at"] = moment(task.ready_at)
+    if task.attempt:
+        shown["attempt"] = task.attempt
+    if task.max_runtime is not None:
+        shown["max_runtime"] = task.max_runtime / 1_000_000
+    return shown
+
+
+def whole(task: Task) -> Shown:
+    """A task as one that was asked for by name: plain, and with the version that an optimistic edit names."""
+    return plain(task) | ({"version": task.version} if task.version > 1 else {})
+
+
+def thawed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """JSON values of frozen mappings and tuples."""
+    if isinstance(value, Mapping):
+        return {key: thawed(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [thawed(part) for part in value]
+    return value
+
+
+def entry(one: ContextEntry) -> Shown:
+    """A context entry."""
+    shown: Shown = {
+        "id": one.id,
+        "task_id": one.task_id,
+        "type": one.type,
+        "content": one.content,
+        "metadata": thawed(one.metadata),
+        "superseded_by": one.superseded_by,
+        "created_at": rfc3339(one.created_at),
+    }
+    if one.evidence:
+        shown["evidence"] = list(one.evidence)
+    return shown
+
+
+def item(one: ProgressItem) -> Shown:
+    """A line of a checklist."""
+    return {
+        "id": one.id,
+        "task_id": one.task_id,
+        "content": one.content,
+        "completed": one.completed,
+        "created_at": rfc3339(one.created_at),
+        "completed_at": moment(one.completed_at),
+    }
+
+
+def relationship(one: Relationship) -> Shown:
+    """An edge between two tasks."""
+    return {
+        "id": one.id,
+        "from_task_id": one.from_task_id,
+        "to_task_id": one.to_task_id,
+        "type": one.type,
+        "metadata": thawed(one.metadata),
+        "created_at": rfc3339(one.created_at),
+    }
+
+
+def session(one: SessionLink) -> Shown:
+    """A session in which a task was worked on."""
+    return {
+        "id": one.id,
+        "task_id": one.task_id,
+        "session_id": one.session_id,
+        "created_at": rfc3339(one.created_at),
+    }
+
+
+def file(one: FileLink) -> Shown:
+    """A file that was read or written for a task."""
+    return {
+        "id": one.id,
+        "task_id": one.task_id,
+        "path": one.path,
+        "operation": one.operation,
+        "session_id": one.session_id,
+        "created_at": rfc3339(one.created_at),
+    }
+
+
+def artifact(one: Artifact) -> Shown:
+    """Bytes that were left as a result."""
+    return {
+        "id": one.id,
+        "task_id": one.task_id,
+        "name": one.name,
+        "media_type": one.media_type,
+        "size": one.size,
+        "sha256": one.sha256,
+        "created_at": rfc3339(one.created_at),
+    }
+
+
+def run(one: Run) -> Shown:
+    """A tenure of an agent on a task."""
+    shown: Shown = {
+        "id": one.id,
+        "task_id": one.task_id,
+        "agent_id": one.agent_id,
+        "attempt": one.attempt,
+        "started_at": rfc3339(one.started_at),
+        "ended_at": moment(one.ended_at),
+        "result": one.result,
+    }
+    if one.note:
+        shown["note"] = one.note
+    if one.usage:
+        shown["usage"] = thawed(one.usage)
+    return shown
+
+
+def lease(one: Lease) -> Shown:
+    """A lease; never its token."""
+    shown: Shown = {
+        "id": one.id,
+        "agent_id": one.agent_id,
+        "fence": one.fence,
+        "acquired_at": rfc3339(one.acquired_at),
+        "expires_at": rfc3339(one.expires_at),
+    }
+    if one.preempt_requested:
+        shown["preempt_requested"] = True
+    return shown
+
+
+def event(one: Event) -> Shown:
+    """What happened, when, and by whom; `data` has what the fact says beside its task."""
+    shown: Shown = {"position": one.position, "type": one.type, "actor": one.actor, "at": rfc3339(one.at)}
+    if one.task_id is not None:
+        shown["task_id"] = one.task_id
+    said = thawed(changed_fields(fact_of(one)))
+    data = {name: rfc3339(value) if _is_moment(name, value) else value for name, value in said.items()}
+    if data:
+        shown["data"] = data
+    return shown
+
+
+def _is_moment(name: str, value: object) -> bool:
+    return name.endswith("_at") and isinstance(value, int) and not isinstance(value, bool)
+
+
+def hit(one: Hit) -> Shown:
+    """What a search found."""
+    shown: Shown = {"kind": one.kind, "task_id": one.task_id, "title": one.title, "snippet": one.snippet}
+    if one.entry_id is not None:
+        shown |= {"entry_id": one.entry_id, "type": one.type}
+    return shown
+
+
+def agent(one: Agent) -> Shown:
+    """Somebody who claims tasks."""
+    shown: Shown = {"id": one.id, "created_at": rfc3339(one.created_at), "last_seen_at": moment(one.last_seen_at)}
+    shown |= {name: getattr(one, name) for name in ("name", "persona", "max_leases") if getattr(one, name)}
+    if one.capabilities:
+        shown["capabilities"] = list(one.capabilities)
+    if one.active_leases:
+        shown["active_leases"] = one.active_leases
+    return shown
+
+
+def notices(said: Iterable[Notice]) -> list[str]:
+    """Warnings, each once: code and message in one line of text."""
+    return list(dict.fromkeys(f"{one.code}: {one.message}" for one in said))
+
+
+# -- lists within a budget ---------------------------------------------------------------------------------------
+
+
+def size(value: object) -> int:
+    """How many bytes a JSON value takes."""
+    return len(canonical(value).encode())
+
+
+def listed(
+    name: str, items: Sequence[T], show: Callable[[T], Shown], *, budget: int = LIST_BYTES, cursor: str | None = None
+) -> Shown:
+    """A list under its name, whole as far as the budget reaches; beyond it, excerpts and how many they are."""
+    shown: list[Shown] = []
+    cut = spent = 0
+    # What the excerpts of all that follow would take is kept free for them.
+    reserve = [size(excerpt(show(one))) + 1 for one in items]
+    left = sum(reserve)
+    for one, short in zip(items, reserve, strict=True):
+        said = show(one)
+        left -= short
+        if cut or spent + size(said) + 1 + left > budget:
+            cut += 1
+            said = excerpt(said)
+        spent += size(said) + 1
+        shown.append(said)
+    answer: Shown = {name: shown}
+    if cut:
+        answer["excerpts"] = cut
+    if cursor is not None:
+        answer["cursor"] = cursor
+    return answer
+
+
+_KEPT = ("id", "position", "kind", "task_id", "entry_id", "type", "status", "at", "completed")
+_CUT = ("title", "content", "snippet", "path", "name")
+
+
+def excerpt(shown: Shown) -> Shown:
+    """What is left of an item beyond the budget: what names it, and the beginning of what it says."""
+    kept = {name: shown[name] for name in _KEPT if name in shown}
+    return kept | {name: _begin(shown[name]) for name in _CUT if name in shown}
+
+
+def _begin(text: str) -> str:
+    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"
+
+
+# -- parts of a task ---------------------------------------------------------------------------------------------
+
+_PARTS: Mapping[str, Callable[[Any], Shown]] = {
+    "relationships": relationship,
+    "context": entry,
+    "context_all": entry,
+    "progress": item,
+    "children": summary,
+    "blocked_by": summary,
+    "blocking": summary,
+    "files": file,
+    "sessions": session,
+    "artifacts": artifact,
+    "runs": run,
+    "decisions": entry,
+    "recent_events": event,
+}
+
+
+def parts(found: Parts, order: Sequence[str], budget: int = PART_BYTES) -> Shown:
+    """A task and the parts that were asked for, each present even if it is empty."""
+    shown: Shown = {"task": whole(found.task)}
+    cut: dict[str, int] = {}
+    for name in order:
+        value = getattr(found, name)
+        under = "context" if name == "context_all" else name
+        if name in _PARTS:
+            # One that asks for both gets the whole: it has the current entries too.
+            if name == "context" and "context_all" in order:
+                continue
+            made = listed(under, value or (), _PARTS[name], budget=budget)
+            if "excerpts" in made:
+                cut[under] = made["excerpts"]
+            shown[under] = made[under]
+        elif name == "progress_summary":
+            shown[name] = {
+                "total": value.total if value else 0,
+                "completed": value.completed if value else 0,
+                "remaining": value.total - value.completed if value else 0,
+            }
+        elif name == "parent":
+            shown[name] = summary(value) if value is not None else None
+        else:
+            shown[name] = lease(value) if value is not None else None
+    if cut:
+        shown["excerpts"] = cut
+    if found.below is not None:
+        shown["below"] = [parts(one, order, budget) for one in found.below]
+    if found.cut:
+        shown["cut"] = True
+    return shown
