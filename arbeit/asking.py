@@ -5,18 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from os import PathLike
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from arbeit import audit, transfer
-from arbeit.audit import Snapshot, Verification
+from arbeit.core.later import Later
 from arbeit.core.model import Artifact, ContextEntry, Event, Explanation, Lease, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.kernel import Kernel, scoped
 from arbeit.ports import Blob, LocalStore, LookupKind
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice, within
-from arbeit.secret_providers import Secret
-from arbeit.stats import Stats
-from arbeit.transfer import Source
+
+if TYPE_CHECKING:
+    from arbeit import audit, transfer
+    from arbeit.audit import Snapshot, Verification
+    from arbeit.secret_providers import Secret
+    from arbeit.stats import Stats
+    from arbeit.transfer import Source
+else:
+    audit, transfer = Later("arbeit.audit"), Later("arbeit.transfer")
 
 T = TypeVar("T")
 

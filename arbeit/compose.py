@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, cast
 
 from arbeit import policies
-from arbeit.blobs import FileBlobs, MemoryBlobs, NoBlobs
 from arbeit.clock import SystemClock
 from arbeit.core.declare import evolve, field, frozen
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.later import Later
 from arbeit.core.limits import check_text, refuse
 from arbeit.plugins import Plugins, members
 from arbeit.ports import BlobStore, Clock, LocalStore, SecretProvider
-from arbeit.secret_providers import EnvSecrets, FileSecrets
+
+if TYPE_CHECKING:
+    import urllib.parse as urls
+
+    from arbeit import blobs, secret_providers
+else:
+    blobs, secret_providers, urls = Later("arbeit.blobs"), Later("arbeit.secret_providers"), Later("urllib.parse")
+
+
+def _chance() -> float:
+    return int.from_bytes(os.urandom(6), "big") / (1 << 48)
+
+
+def _memory() -> BlobStore:
+    return blobs.MemoryBlobs()
+
+
+class _WhenUsed:
+    """An object that is made when something of it is first used; closing it does not make it."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the object has
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
+
+    def close(self) -> None:
+        """Close what was made."""
+        if self._made is not None:
+            self._made.close()
 
 
 @frozen
@@ -31,9 +61,9 @@ class Wiring:
     lease_key: bytes = field(repr=False)
     policies: Mapping[str, Any]
     plugins: Plugins = field(factory=Plugins)
-    blobs: BlobStore = field(factory=MemoryBlobs)
+    blobs: BlobStore = field(factory=_memory)
     secrets: Mapping[str, SecretProvider] = field(factory=dict)
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = _chance
 
 
 def wire_up(
@@ -57,44 +87,51 @@ def wire_up(
     plugged = Plugins(plugins)
     providers = _providers(secrets or {})
     secret = _secret(key)
-    parts = _split(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme == "memory":
+    scheme, host, place, query = _split(url)
+    options = dict(urls.parse_qsl(query, keep_blank_values=True)) if query else {}
+    if scheme == "memory":
         _refuse_unknown(url, options)
         from arbeit.backends.memory import MemoryStore
 
         lease_key = secret or clock.entropy(32)
-        return Wiring(MemoryStore(clock), clock, lease_key, overrides, plugged, MemoryBlobs(), providers)
-    if parts.scheme == "sqlite":
+        return Wiring(MemoryStore(clock), clock, lease_key, overrides, plugged, _memory(), providers)
+    if scheme == "sqlite":
         synchronous = options.pop("synchronous", "FULL").upper()
         artifacts = options.pop("artifacts", "")
         _refuse_unknown(url, options)
         from arbeit.backends.sqlite import SQLiteStore
 
-        path = _path(url, parts.netloc, parts.path)
+        path = _path(url, host, place)
         store = SQLiteStore(path, clock, synchronous=synchronous)
-        blobs = FileBlobs(artifacts or path.with_name(f"{path.name}.artifacts"))
-        return Wiring(store, clock, secret or store.lease_key(), overrides, plugged, blobs, providers)
-    make = plugged.backend(parts.scheme) if parts.scheme else None
+        kept = _WhenUsed(lambda: blobs.FileBlobs(artifacts or f"{path}.artifacts"))
+        lease_key = secret or store.lease_key()
+        return Wiring(store, clock, lease_key, overrides, plugged, cast("BlobStore", kept), providers)
+    make = plugged.backend(scheme) if scheme else None
     if make is not None:
         wiring = _foreign(make(url, clock), clock, secret, overrides, plugged)
         return evolve(wiring, secrets=providers)
     raise ArbeitError(
         Code.INVALID_INPUT,
-        f"no backend answers to {parts.scheme + '://' if parts.scheme else repr(url)}",
+        f"no backend answers to {scheme + '://' if scheme else repr(url)}",
         suggestions=("Use memory:// or sqlite:///path/to/file.db.", "Or install the plug-in that has it."),
         data={"field": "url"},
     )
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str) -> tuple[str, str, str, str]:
+    """Scheme, host, path and query."""
+    scheme, plain, path = url.partition(":///")
+    if plain and scheme.islower() and scheme.isalpha() and path.isprintable() and not {*path} & {*"?#"}:
+        # Nothing in it that urlsplit would see differently, and a command-line call does without it.
+        return scheme, "", f"/{path}", ""
     try:
-        return urlsplit(url)
+        parts = urls.urlsplit(url)
     except ValueError as error:
         hint = "Use memory:// or sqlite:///path/to/file.db."
         raise ArbeitError(
             Code.INVALID_INPUT, f"{url!r} is no URL: {error}", suggestions=(hint,), data={"field": "url"}
         ) from error
+    return parts.scheme, parts.netloc, parts.path, parts.query
 
 
 def _overrides(given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -125,8 +162,8 @@ def _foreign(
             data={"field": "key"},
         )
     # A store that outlives the process would remember artifacts whose bytes were gone with it.
-    blobs = getattr(store, "blobs", None) or (NoBlobs() if store.capabilities.durable else MemoryBlobs())
-    return Wiring(store, clock, secret or clock.entropy(32), overrides, plugged, blobs)
+    kept = getattr(store, "blobs", None) or (blobs.NoBlobs() if store.capabilities.durable else _memory())
+    return Wiring(store, clock, secret or clock.entropy(32), overrides, plugged, kept)
 
 
 def _providers(given: Mapping[str, SecretProvider]) -> Mapping[str, SecretProvider]:
@@ -140,7 +177,11 @@ def _providers(given: Mapping[str, SecretProvider]) -> Mapping[str, SecretProvid
                 suggestions=("Give an object whose resolve(path) returns the value.",),
                 data={"field": "secrets"},
             )
-    return {"env": EnvSecrets(), "file": FileSecrets(), **given}
+    built_in = {
+        "env": _WhenUsed(lambda: secret_providers.EnvSecrets()),  # noqa: PLW0108 - the module is imported by its attribute
+        "file": _WhenUsed(lambda: secret_providers.FileSecrets()),  # noqa: PLW0108 - as above
+    }
+    return {**cast("Mapping[str, SecretProvider]", built_in), **given}
 
 
 def _secret(key: str | bytes | None) -> bytes | None:
@@ -161,7 +202,7 @@ def _secret(key: str | bytes | None) -> bytes | None:
     return secret
 
 
-def _path(url: str, host: str, path: str) -> Path:
+def _path(url: str, host: str, path: str) -> str:
     if host or path in {"", "/"}:
         raise ArbeitError(
             Code.INVALID_INPUT,
@@ -169,9 +210,9 @@ def _path(url: str, host: str, path: str) -> Path:
             suggestions=("sqlite:///team.db is a file here, sqlite:////var/lib/team.db an absolute path.",),
             data={"field": "url"},
         )
-    name = unquote(path[1:])
+    name = urls.unquote(path[1:]) if "%" in path else path[1:]
     check_text("url", name)
-    return Path(name)
+    return name
 
 
 def _refuse_unknown(url: str, options: Mapping[str, str]) -> None:

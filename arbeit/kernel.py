@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from arbeit import audit, policies, telemetry
+from arbeit import policies, telemetry
 from arbeit.clock import fresh_id
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
@@ -14,6 +14,7 @@ from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, Stored, grants
 from arbeit.core.decide import Env, unknown_actor
 from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code, Rejection
+from arbeit.core.later import Later
 from arbeit.core.leases import token_for
 from arbeit.core.limits import Unset
 from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
@@ -22,9 +23,16 @@ from arbeit.core.view import View
 from arbeit.plugins import NOTICES
 from arbeit.ports import SecretProvider
 from arbeit.queries import DecisionQuery, Query, RunQuery, Search
-from arbeit.secret_providers import Secret
-from arbeit.stats import Stats, gather
 from arbeit.wire import WIRE, fact_of, read_reply
+
+if TYPE_CHECKING:
+    from arbeit import audit, secret_providers
+    from arbeit import stats as statistics
+    from arbeit.secret_providers import Secret
+    from arbeit.stats import Stats
+else:
+    audit, secret_providers = Later("arbeit.audit"), Later("arbeit.secret_providers")
+    statistics = Later("arbeit.stats")
 
 Q = TypeVar("Q", Query, RunQuery, DecisionQuery, Search)
 _VIEWS = 256
@@ -246,7 +254,7 @@ class Kernel:
         found = _asked(asked, path)
         if isinstance(found, ArbeitError):
             raise found
-        return Secret(found)
+        return secret_providers.Secret(found)
 
     def forget_blob(self, sha256: str) -> None:
         """Delete the bytes of an artifact that was erased, unless another artifact stands for the same ones."""
@@ -256,7 +264,7 @@ class Kernel:
     def stats(self, project: str, since: int | None, until: int | None, top: int, actor: str) -> Stats:
         """What a project's runs amount to in a window of time, as far as an actor may see them."""
         query = RunQuery(project, since=since, until=until, scope=self.fresh_scope(project, actor))
-        return gather(self.store, query, self.clock.now(), top)
+        return statistics.gather(self.store, query, self.clock.now(), top)
 
     def explain_past(self, project: str, task_id: str) -> Explanation:
         """Fold the log up to a task's last claim, and explain the pick that was made there."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, TypeVar, get_args
 
 from arbeit.core.declare import evolve, field, frozen
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.later import Later
 from arbeit.core.model import (
     Agent,
     Artifact,
@@ -28,6 +28,11 @@ from arbeit.core.model import (
 )
 from arbeit.core.policy import EVERYTHING, Scope
 from arbeit.core.record import Record, change
+
+if TYPE_CHECKING:
+    import base64
+else:
+    base64 = Later("base64")
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from threading import Condition, Lock
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from arbeit.asking import Answers, Asking
 from arbeit.compose import Wiring
@@ -19,7 +19,9 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Event, Lease, Reply
 from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, raised
 from arbeit.ports import Blob, Job, OutcomeUnknown, RowRefused
-from arbeit.transfer import Source
+
+if TYPE_CHECKING:
+    from arbeit.transfer import Source
 
 T = TypeVar("T")
 LOST = frozenset({Code.LEASE_LOST, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND})

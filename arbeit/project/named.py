@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any, Literal
 
 from arbeit.core.declare import frozen
@@ -197,10 +197,10 @@ class Named(Reading):
         return await self._tasks("escalations", self.find(escalated=True, limit=limit, cursor=cursor))
 
 
-def _parameters(query: Callable[..., object]) -> Mapping[str, bool]:
+def _parameters(query: FunctionType) -> Mapping[str, bool]:
     """The parameters of a query, and whether each is required."""
-    found = inspect.signature(query).parameters
-    return {name: one.default is inspect.Parameter.empty for name, one in found.items() if name != "self"}
+    code, optional = query.__code__, query.__kwdefaults__ or {}
+    return {name: name not in optional for name in code.co_varnames[1 : 1 + code.co_kwonlyargcount]}
 
 
 QUERIES: Mapping[str, Mapping[str, bool]] = {

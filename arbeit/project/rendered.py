@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from arbeit.core.later import Later
 from arbeit.project.reading import Reading
-from arbeit.rendering.brief import NEEDS, brief
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Literal
 
+    from arbeit.rendering import brief as briefs
     from arbeit.rendering.brief import Brief, Style
+else:
+    briefs = Later("arbeit.rendering.brief")
 
 
 class Rendered(Reading):
@@ -37,7 +40,7 @@ class Rendered(Reading):
             ArbeitError: TASK_NOT_FOUND; INVALID_INPUT for a `max_tokens` beyond 100 to 1,000,000, or one that not even
                 the task's own words fit into; the error says how many do.
         """
-        return brief(await self.get(task_id, include=NEEDS), max_tokens, count, style)
+        return briefs.brief(await self.get(task_id, include=briefs.NEEDS), max_tokens, count, style)
 
     async def document(self, task_id: str, *, include: Collection[str] | Literal["all"] = "all", depth: int = 0) -> str:
         """A task as a Markdown document, with any parts of `arbeit.PARTS`, and the tasks so many levels below it.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arbeit.core import commands as c
 from arbeit.core.declare import evolve
+from arbeit.core.later import Later
 from arbeit.core.limits import check_text, length
 from arbeit.core.model import (
     Artifact,
@@ -19,9 +20,14 @@ from arbeit.core.model import (
     Run,
     SessionLink,
 )
-from arbeit.secret_providers import Secret
-from arbeit.transfer import NOTHING, Source, media_type_of
 from arbeit.work.tenure import Tenure
+
+if TYPE_CHECKING:
+    from arbeit import transfer
+    from arbeit.secret_providers import Secret
+    from arbeit.transfer import Source
+else:
+    transfer = Later("arbeit.transfer")
 
 
 class Writes(Tenure):
@@ -119,9 +125,9 @@ class Writes(Tenure):
             task_id=self.task.id,
             token=self.token,
             name=name,
-            media_type=media_type if media_type is not None else media_type_of(name),
+            media_type=media_type if media_type is not None else transfer.media_type_of(name),
             size=0,
-            sha256=NOTHING,
+            sha256=transfer.NOTHING,
             idempotency_key=idempotency_key,
         )
         blob = await self._session.store_blob(data)

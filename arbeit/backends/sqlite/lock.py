@@ -1,9 +1,10 @@
 """An advisory lock on a file beside the database: one writer at a time, in turn, across processes."""
 
+# ruff: noqa: PTH120, PTH123 - pathlib would take a twentieth of a command-line call
+
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
@@ -17,18 +18,19 @@ except ImportError:  # pragma: no cover - Windows
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"})
 
 
-def refuse_network(path: Path, mounts: str = "/proc/self/mounts") -> None:
+def refuse_network(path: str | os.PathLike[str], mounts: str = "/proc/self/mounts") -> None:
     """Refuse a file on a network file system, where locks and shared memory do not hold.
 
     Raises:
         ArbeitError: STORE_UNAVAILABLE. Where mounts cannot be read (not Linux), nothing is refused.
     """
     try:
-        lines = Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines()
+        with open(mounts, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
     except OSError:
         return
     best = ("", "")
-    place = str(path.parent.resolve()) + "/"
+    place = os.path.realpath(os.path.dirname(path) or ".") + "/"
     for line in lines:
         parts = line.split(" ")
         if len(parts) < 3:  # noqa: PLR2004 - device, mount point, type
@@ -55,7 +57,7 @@ class FileLock:
     two locks of the same name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self._threads = Lock()
         self._fd: int | None = None

@@ -1,11 +1,13 @@
 """What is refused before a file is opened, and how the errors of driver and file system are told."""
 
+# ruff: noqa: PTH112, PTH123 - pathlib would take a twentieth of a command-line call
+
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.ports import RowRefused
@@ -17,12 +19,12 @@ BUSY_MILLISECONDS = 10_000
 """How long to wait for a program that writes to the file without our lock."""
 
 
-def refuse_foreign(path: Path, known: int) -> None:
+def refuse_foreign(path: str, known: int) -> None:
     """Refuse a file that is not ours, or of a later version, before anything is changed in it or made beside it."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise foreign(path, "is a folder")
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             start = file.read(len(_MAGIC))
     except FileNotFoundError:
         return
@@ -47,13 +49,13 @@ def refuse_foreign(path: Path, known: int) -> None:
         )
 
 
-def foreign(path: Path, what: str) -> ArbeitError:
+def foreign(path: str, what: str) -> ArbeitError:
     """The error of a file that is not one of ours."""
     return ArbeitError(Code.INVALID_INPUT, f"{path} {what}", suggestions=("Name another file.",), data={"field": "url"})
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[None]:
+def mapped(path: str) -> Iterator[None]:
     """Let no error of the driver or the file system out as it is."""
     try:
         yield
@@ -61,7 +63,7 @@ def mapped(path: Path) -> Iterator[None]:
         raise as_arbeit(error, path) from error
 
 
-def as_arbeit(error: Exception, path: Path) -> Exception:
+def as_arbeit(error: Exception, path: str) -> Exception:
     """An error of the driver or the file system as ours; any other as it is."""
     if isinstance(error, sqlite3.IntegrityError | sqlite3.InterfaceError | sqlite3.DataError | OverflowError):
         return RowRefused(f"the store refused a row ({error})")

@@ -1,21 +1,24 @@
 """The named statements of the .sql files beside this one, with entities' columns filled in."""
 
+# ruff: noqa: PTH118, PTH120, PTH123 - pathlib would take a twentieth of a command-line call
+
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Mapping
-from pathlib import Path
 
 from arbeit.backends.sqlite.codec import CODECS, WORDS, insert_of, update_of
 from arbeit.core.view import KINDS
 
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
 _COLUMNS = {kind: ", ".join(codec.columns) for kind, codec in CODECS.items()}
 
 
 def _sections(file: str, word: str) -> dict[str, str]:
-    text = (_HERE / file).read_text(encoding="utf-8")
+    with open(os.path.join(_HERE, file), encoding="utf-8") as opened:
+        text = opened.read()
     parts = re.split(rf"^-- {word}: (\w+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 

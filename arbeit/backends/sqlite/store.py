@@ -5,29 +5,35 @@ another connection commits and resets the log can lose it) cannot arise here, wh
 checkpoints are off on every connection, and every commit, checkpoint and close happens under the lock file.
 """
 
+# ruff: noqa: PTH103, PTH120 - pathlib would take a twentieth of a command-line call
+
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Condition
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from arbeit.backends.sqlite import finding, statements, upgrade
+from arbeit.backends.sqlite import statements
 from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.backends.sqlite.scrubbing import MARK, PATIENCE, Scrubber
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.later import Later
 from arbeit.core.loads import Reads
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind, OutcomeUnknown
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
+
+if TYPE_CHECKING:
+    from arbeit.backends.sqlite import finding, upgrade
+else:
+    finding, upgrade = Later("arbeit.backends.sqlite.finding"), Later("arbeit.backends.sqlite.upgrade")
 
 _CHECKPOINT_ROWS = 2_000
 """Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
@@ -38,7 +44,7 @@ class SQLiteStore:
 
     capabilities = Capabilities(durable=True, shared=True, blocking=True)
 
-    def __init__(self, path: Path, clock: Clock, *, synchronous: str = "FULL") -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: Clock, *, synchronous: str = "FULL") -> None:
         """Open the file, making it (for this user alone) or bringing its schema up to date.
 
         Raises:
@@ -47,11 +53,11 @@ class SQLiteStore:
         if synchronous not in {"FULL", "NORMAL"}:
             hint = "FULL keeps every commit, NORMAL may lose the last ones when the machine fails."
             raise ArbeitError(Code.INVALID_INPUT, "synchronous must be FULL or NORMAL", suggestions=(hint,))
-        self._path = path
+        self._path = os.fspath(path)
         self._clock = clock
         self._synchronous = synchronous
         self._sql = statements.load()
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._lock = FileLock(f"{self._path}.lock")
         self._pool: list[sqlite3.Connection] = []
         self._pool_lock = Condition()
         self._reading_now = 0
@@ -66,7 +72,7 @@ class SQLiteStore:
     def _open(self) -> None:
         path = self._path
         with mapped(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             refuse_network(path)
             refuse_foreign(path, len(statements.migrations()))
             with suppress(FileExistsError):
@@ -138,7 +144,7 @@ class SQLiteStore:
             if self.searches and not indexed:
                 self._run_all(statements.search("make"))
                 self._run_all(statements.search("fill") if version else ())
-            self._writer.execute(self._sql["save_meta"], ("lease_key", secrets.token_hex(32)))
+            self._writer.execute(self._sql["save_meta"], ("lease_key", os.urandom(32).hex()))
             self._writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._writer.execute(f"PRAGMA user_version = {len(wanted)}")
             self._writer.execute("COMMIT")
