@@ -169,12 +169,21 @@ project_key = _pattern(
     _PROJECT, "a project key: 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen"
 )
 name = _pattern(_NAME, "a name of 1 to 64 letters, digits and any of . _ : / @ + # -, starting with a letter or digit")
-sha256 = _pattern(re.compile(r"[0-9a-f]{64}"), "a SHA-256 in 64 lower-case hexadecimal digits")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+sha256 = _pattern(_DIGEST, "a SHA-256 in 64 lower-case hexadecimal digits")
 media_type = _pattern(
     re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,63}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,63}(; ?[a-z0-9=._-]{1,64})?"),
     "a media type such as text/plain",
 )
 traceparent = _pattern(_TRACEPARENT, "a W3C traceparent")
+
+
+def left(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A position in a log, and the digest of what an erasure left of the event there."""
+    position, digest = value if isinstance(value, tuple) and len(value) == 2 else (0, "")  # noqa: PLR2004 - a pair
+    sound = isinstance(position, int) and not isinstance(position, bool) and 0 < position <= MAX_INTEGER
+    if not (sound and isinstance(digest, str) and _DIGEST.fullmatch(digest)):
+        refuse(attribute.name, "must be pairs of a position and a SHA-256 in 64 lower-case hexadecimal digits")
 
 
 def one_of(choices: tuple[str, ...], code: Code = Code.INVALID_INPUT) -> Validator:

@@ -80,6 +80,7 @@ class Author:
             self.explain: 2,
             self.sweep: 1,
             self.import_task: 2,
+            self.import_part: 3,
             self.update_project: 1,
             self.create_project: 1,
             self.repeat: 4,
@@ -429,6 +430,51 @@ class Author:
             updated_at=self.some(None, 6),
             finished_at=self.some(None, 7),
         )
+
+    def import_part(self) -> c.Command:
+        """A part of a task from elsewhere, now and then one that is here already."""
+        fields, name, when = {**self.header(), "task_id": self.task()}, f"part-{self.count % 60}", self.some(None, 5)
+        makers: list[Callable[[], c.Command]] = [
+            lambda: c.ImportEntry(
+                **fields,
+                entry_id=self.some(name, self.random.choice(self.entries[-30:])),
+                type=self.some("note", "decision"),
+                content=UNICODE,
+                author=UNICODE,
+                created_at=when,
+                metadata=self.metadata(),
+                superseded_by=self.some(None, f"part-{self.count}"),
+            ),
+            lambda: c.ImportItem(
+                **fields,
+                item_id=self.some(name, self.random.choice(self.items[-30:])[1]),
+                content="old",
+                created_at=when,
+            ),
+            lambda: c.ImportSession(**fields, link_id=self.some(None, name), session_id=self.some("s-1", "s-9")),
+            lambda: c.ImportFile(**fields, link_id=self.some(None, name), path=self.some("a.py", "b.py")),
+            lambda: c.ImportArtifact(
+                **fields,
+                artifact_id=self.some(name, self.random.choice(self.artifacts[-30:])),
+                name=UNICODE[:9],
+                size=3,
+                sha256="b" * 64,
+                created_at=when,
+            ),
+            lambda: c.ImportRun(
+                **fields, run_id=name, agent_id="eve", started_at=self.some(3, 9), ended_at=7, result="completed"
+            ),
+            lambda: c.AddRelationship(
+                **self.header(),
+                from_task_id=fields["task_id"],
+                to_task_id=self.task(),
+                type=self.some("blocks", "parent_of", "relates_to"),
+                imported=True,
+                relationship_id=name,
+                created_at=when,
+            ),
+        ]
+        return self.random.choice(makers)()
 
     def update_project(self) -> c.Command:
         settings = self.some(

@@ -96,6 +96,7 @@ class Chaos:
             *[self.settle] * 2,
             self.update,
             self.take_over,
+            self.take_part_over,
         ]
 
     def head(self) -> dict[str, Any]:
@@ -131,6 +132,50 @@ class Chaos:
         outcome = self.text()
         name = self.one((f"old-{self.made}", self.task()))
         return c.ImportTask(**self.head(), task_id=name, title="old", status=status, outcome=outcome, created_at=7)
+
+    def take_part_over(self, _now: int) -> c.Command:
+        """A part of a task from elsewhere, now and then one that is here already."""
+        fields, name = {**self.head(), "task_id": self.task()}, f"part-{self.made % 40}"
+        when = self.one((None, 5, 11))
+        makers: tuple[Callable[[], c.Command], ...] = (
+            lambda: c.ImportEntry(
+                **fields,
+                entry_id=self.one((name, self.one(self.entries))),
+                content="old",
+                author=self.text(),
+                created_at=when,
+                metadata=self.json(),
+                superseded_by=self.one((None, f"part-{self.made}", name)),
+            ),
+            lambda: c.ImportItem(
+                **fields, item_id=self.one((name, self.one(self.items)[1])), content="old", completed=self.chance(0.5)
+            ),
+            lambda: c.ImportSession(**fields, link_id=self.one((None, name)), session_id=self.one(("s-1", "s-9"))),
+            lambda: c.ImportFile(**fields, link_id=self.one((None, name)), path=self.one(("a.py", "b.py"))),
+            lambda: c.ImportArtifact(
+                **fields, artifact_id=self.one((name, *self.artifacts)), name="log", size=3, sha256="b" * 64
+            ),
+            lambda: c.ImportRun(
+                **fields,
+                run_id=name,
+                agent_id=self.one(AGENTS),
+                started_at=self.one((3, 9)),
+                ended_at=7,
+                result="failed",
+                note=self.text(),
+                usage={"tokens_in": 1},
+            ),
+            lambda: c.AddRelationship(
+                **self.head(),
+                from_task_id=fields["task_id"],
+                to_task_id=self.task(),
+                type=self.one(("blocks", "parent_of", "relates_to")),
+                imported=True,
+                relationship_id=self.one((name, *(edge.id for edge in self.edges[-3:]))),
+                created_at=when,
+            ),
+        )
+        return self.one(makers)()
 
     def update(self, now: int) -> c.Command:
         fields: dict[str, Any] = {

@@ -11,14 +11,16 @@ from hypothesis import settings
 from arbeit import sync
 from arbeit.core import commands as c
 from arbeit.core.batch import fill
+from arbeit.core.codec import header_of
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.events import Fact
+from arbeit.core.events import Fact, ProjectCreated
 from arbeit.core.leases import token_for
-from arbeit.core.model import SECOND, Changes, Event, Grant, Lease, Relationship, Reply, Run, Task
+from arbeit.core.model import SECOND, ZERO_HASH, Changes, Event, Grant, Lease, Relationship, Reply, Run, Task
 from arbeit.core.policy import EVERYTHING
+from arbeit.core.record import change
 from arbeit.ports import Job
 from arbeit.testing.clock import VirtualClock
-from arbeit.wire import fact_of
+from arbeit.wire import WIRE, fact_of
 
 KEY = b"0" * 32
 PROJECT = "demo"
@@ -253,6 +255,13 @@ def ends_before(edges: Sequence[Relationship]) -> dict[str, set[str]]:
     return later
 
 
+def first_event(project: str = PROJECT) -> Event:
+    """The event that begins a log."""
+    data = WIRE.data(ProjectCreated(key=project, name=project))
+    event = Event(project, 1, ProjectCreated.tag, 1, 7, "ada", data, WIRE.digest(data), ZERO_HASH, "")
+    return change(event, hash=WIRE.chain(ZERO_HASH, header_of(event)))
+
+
 MINIMAL: Mapping[type[c.Command], Mapping[str, Any]] = {
     c.CreateProject: {"key": PROJECT},
     c.UpdateProject: {},
@@ -292,6 +301,20 @@ MINIMAL: Mapping[type[c.Command], Mapping[str, Any]] = {
     c.SetSecret: {"name": "deploy-key", "provider": "env", "path": "DEPLOY_KEY"},
     c.UseSecret: {"task_id": "tkt-1", "token": "f" * 32, "name": "deploy-key"},
     c.EraseRecord: {"kind": "task", "record_id": "tkt-1"},
+    c.ImportEntry: {"entry_id": "ctx-9", "task_id": "tkt-1", "content": "learned"},
+    c.ImportItem: {"item_id": "prg-9", "task_id": "tkt-1", "content": "step"},
+    c.ImportSession: {"task_id": "tkt-1", "session_id": "s-9"},
+    c.ImportFile: {"task_id": "tkt-1", "path": "src/b.py"},
+    c.ImportArtifact: {"artifact_id": "art-9", "task_id": "tkt-1", "name": "log.txt", "size": 3, "sha256": "a" * 64},
+    c.ImportRun: {
+        "run_id": "run-9",
+        "task_id": "tkt-1",
+        "agent_id": "ada",
+        "started_at": 1,
+        "ended_at": 2,
+        "result": "completed",
+    },
+    c.RestoreEvents: {"events": (first_event(),), "upto": 1},
 }
 """What each command takes at least."""
 

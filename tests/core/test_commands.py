@@ -20,8 +20,9 @@ from tests.core.harness import PROJECT, Team, make, sendable, task_of
 
 def test_every_command_is_decided_and_says_what_it_reads() -> None:
     kinds = set(sendable())
-    assert set(decide._DECIDE) == kinds
-    assert set(reads._READS) == kinds
+    operations = {kind.operation: kind for kind in kinds}
+    assert decide._DECIDE.homes.keys() == operations.keys() == reads._READS.keys()
+    assert all(callable(decide._DECIDE[operation]) for operation in operations)
     assert set(harness.MINIMAL) == kinds
 
 
@@ -78,15 +79,18 @@ def test_nothing_changes_in_an_archived_project_until_it_is_opened_again(team: T
         team.do(c.UpdateProject(archived=False))
         assert team.rows()["project"][PROJECT].archived_at is None
         team.create()
+    elif kind is c.RestoreEvents:
+        team.refused(make(kind), Code.ALREADY_INITIALIZED)
     else:
         team.refused(make(kind), Code.INVALID_TRANSITION)
 
 
 @pytest.mark.parametrize("kind", sendable(), ids=lambda kind: kind.__name__)
 def test_a_project_that_does_not_exist_is_said_so(team: Team, kind: type[c.Command]) -> None:
-    command = make(kind, key="elsewhere") if kind is c.CreateProject else make(kind)
+    own = {c.CreateProject: {"key": "elsewhere"}, c.RestoreEvents: {"events": [harness.first_event("elsewhere")]}}
+    command = make(kind, **own.get(kind, {}))
     (result,) = team.hub._session.run("elsewhere", [command])
-    if kind is c.CreateProject:
+    if kind in own:
         assert isinstance(result, Reply)
         return
     assert isinstance(result, ArbeitError)

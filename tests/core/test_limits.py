@@ -21,6 +21,7 @@ from arbeit.core.model import (
     INVERSE_RELATIONS,
     PRIORITIES,
     RELATION_TYPES,
+    RUN_RESULTS,
     STATUSES,
     Frozen,
 )
@@ -209,6 +210,32 @@ THEN = Rule(
 )
 EDGE = {"from_task_id": IDENT, "to_task_id": IDENT, "type": RELATION}
 
+AUTHOR = words(size=255)
+LINK = {"task_id": IDENT, "link_id": IDENT, "created_at": COUNT}
+FIRST = harness.first_event()
+EVENTS = Rule(
+    ((FIRST,), [FIRST]), ((), (FIRST,) * 501, (FIRST, None), (7,), 7, "text", FIRST, {"a": FIRST}, True, b"x")
+)
+LEFT = Rule(
+    ((), ((1, "0" * 64),), [(1, "0" * 64), (2, "af" * 32)], ((LARGEST, "0" * 64),)),
+    (
+        *(
+            7,
+            "text",
+            True,
+            b"x",
+            {"a": 1},
+            (1, "0" * 64),
+            ((1, "0" * 64),) * 501,
+            ((1,),),
+            ((1, "0" * 64, 1),),
+            (None,),
+        ),
+        *([[1, "0" * 64]], ((0, "0" * 64),), ((True, "0" * 64),), ((1, "0" * 63),), ((1, "G" * 64),), ((1, 7),)),
+        *((("1", "0" * 64),), ((LARGEST + 1, "0" * 64),)),
+    ),
+)
+
 RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
     c.CreateProject: {"key": PROJECT_KEY, "name": words(characters=200), "weight": WEIGHT, "settings": json_object()},
     c.UpdateProject: {"name": words(characters=200), "weight": WEIGHT, "settings": json_object(), "archived": FLAG},
@@ -250,7 +277,67 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "created_at": COUNT,
         "updated_at": COUNT,
         "finished_at": COUNT,
+        "created_by": AUTHOR,
+        "started_at": COUNT,
+        "ready_at": COUNT,
+        "due_at": COUNT,
+        "inputs": json_object(64 * KIB),
+        "outputs": json_object(64 * KIB),
+        "max_runtime": RUNTIME,
+        "review": FLAG,
     },
+    c.ImportEntry: {
+        "entry_id": IDENT,
+        "task_id": IDENT,
+        "type": ENTRY,
+        "content": words(required=True),
+        "author": AUTHOR,
+        "created_at": COUNT,
+        "metadata": json_object(),
+        "evidence": EVIDENCE,
+        "superseded_by": IDENT,
+        "source_run": IDENT,
+    },
+    c.ImportItem: {
+        "item_id": IDENT,
+        "task_id": IDENT,
+        "content": words(size=4096, required=True),
+        "completed": FLAG,
+        "created_at": COUNT,
+        "completed_at": COUNT,
+        "completed_by": AUTHOR,
+    },
+    c.ImportSession: {**LINK, "session_id": words(size=255, required=True)},
+    c.ImportFile: {
+        **LINK,
+        "path": words(size=4096, required=True),
+        "file_operation": choice(FILE_OPERATIONS),
+        "session_id": SHORT,
+    },
+    c.ImportArtifact: {
+        "artifact_id": IDENT,
+        "task_id": IDENT,
+        "name": words(characters=255, required=True),
+        "media_type": MEDIA_TYPE,
+        "size": whole(0, 5 * 1024**3),
+        "sha256": SHA256,
+        "uri": words(size=2048),
+        "created_at": COUNT,
+        "source_run": IDENT,
+    },
+    c.ImportRun: {
+        "run_id": IDENT,
+        "task_id": IDENT,
+        "agent_id": NAME,
+        "attempt": whole(0, 1_000_000),
+        "session_id": SHORT,
+        "started_at": whole(0),
+        "ended_at": whole(0),
+        "result": choice(RUN_RESULTS),
+        "note": LONG,
+        "usage": Rule(({}, *USAGE.good), USAGE.bad[1:]),
+    },
+    c.RestoreEvents: {"events": EVENTS, "upto": whole(1), "erased": LEFT},
     c.ClaimTasks: ASKING,
     c.ExplainClaim: ASKING,
     c.StartTask: NAMED,
@@ -274,7 +361,13 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
     c.BlockTask: {**ENDING, "reason": words(required=True), "blocked_by": several(IDENT, 32, names=True, size=64)},
     c.UnblockTask: {"task_id": IDENT, "note": LONG},
     c.Sweep: {"limit": WEIGHT, "forget_receipts_before": COUNT},
-    c.AddRelationship: {**EDGE, "metadata": json_object(), "created_at": COUNT, "imported": FLAG},
+    c.AddRelationship: {
+        **EDGE,
+        "metadata": json_object(),
+        "created_at": COUNT,
+        "imported": FLAG,
+        "relationship_id": IDENT,
+    },
     c.RemoveRelationship: EDGE,
     c.AddContext: {
         **PROVEN,
@@ -438,7 +531,7 @@ def poisoned_with(poison: str, value: object) -> object:
     if isinstance(value, str):
         return value[:-1] + poison
     if isinstance(value, tuple):
-        return (value[0][:-1] + poison,)
+        return (value[0][:-1] + poison,) if value and isinstance(value[0], str) else None
     return {"k": poison} if isinstance(value, dict) else None
 
 

@@ -118,7 +118,9 @@ def command_of(kind: type[c.Command], on: Scene, who: str) -> c.Command:
         "force": who == "supervisor",
     }
     fields = {name: value for name, value in values.items() if takes(kind, name)}
-    if kind in {c.AddContext, c.SupersedeContext}:
+    if kind is c.ImportEntry:
+        del fields["entry_id"]
+    if kind in {c.AddContext, c.SupersedeContext, c.ImportEntry}:
         fields |= {"type": "note"}
     if takes(kind, "token"):
         shown = {"stale": on.stale.token, "holder": on.holder.token if on.holder is not None else None}.get(who)
@@ -151,6 +153,8 @@ def expected(kind: type[c.Command], state: str, who: str) -> Code | None:
         return by_name(kind, state, who)
     if kind is c.UnblockTask:
         return None if step_for(kind.operation, STATES[state]) else Code.INVALID_TRANSITION
+    if kind is c.ImportItem and state in HELD:
+        return Code.ALREADY_CLAIMED
     # What a task says and is related to is anybody's who sees it.
     return None
 

@@ -197,8 +197,10 @@ class RestoreEvents(Command):
 
     operation = "events.restore"
     urgency = 4
+    alone = True
+    restores = True
     events: tuple[Event, ...] = field(converter=as_tuple, validator=each(a(Event), most=RESTORED_EVENTS, least=1))
     upto: int = field(validator=integer(1))
     erased: tuple[tuple[int, str], ...] = field(
-        default=(), converter=as_tuple, validator=each(a(tuple), most=RESTORED_EVENTS)
+        default=(), converter=as_tuple, validator=each(limits.left, most=RESTORED_EVENTS)
     )
