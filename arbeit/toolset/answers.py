@@ -271,13 +271,14 @@ def listed(
 
 
 _KEPT = ("id", "position", "kind", "task_id", "entry_id", "type", "status", "at", "completed")
-_CUT = ("title", "content", "snippet", "path", "name")
+_WORDS = ("title", "content", "path", "name")
 
 
 def excerpt(shown: Shown) -> Shown:
     """What is left of an item beyond the budget: what names it, and the beginning of what it says."""
     kept = {name: shown[name] for name in _KEPT if name in shown}
-    return kept | {name: _begin(shown[name]) for name in _CUT if name in shown}
+    words = next((name for name in _WORDS if name in shown), None)
+    return kept if words is None else kept | {words: _begin(shown[words])}
 
 
 def _begin(text: str) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
-import attrs
 from cattrs import Converter
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
+from arbeit.core.declare import NOTHING, fields
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import legible
 from arbeit.toolset.registry import Tool
@@ -66,8 +66,8 @@ def structure(one: Tool, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 -
             shows what the tool takes.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
-    known = {each.name: each for each in attrs.fields(one.params)}
-    missing = [name for name, each in known.items() if each.default is attrs.NOTHING and name not in given]
+    known = {each.name: each for each in fields(one.params)}
+    missing = [name for name, each in known.items() if each.default is NOTHING and name not in given]
     if missing:
         raise _invalid(f"{one.name} needs {', '.join(missing)}", takes(one), field=missing[0])
     try:
@@ -80,7 +80,7 @@ def structure(one: Tool, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 -
 
 def takes(one: Tool) -> str:
     """What a tool takes, in one line."""
-    shown = [each.name if each.default is attrs.NOTHING else f"{each.name}?" for each in attrs.fields(one.params)]
+    shown = [each.name if each.default is NOTHING else f"{each.name}?" for each in fields(one.params)]
     return f"It takes: {', '.join(shown)}."
 
 
@@ -102,7 +102,7 @@ def _notes(error: BaseException) -> list[Any]:
 
 
 def _unknown(one: Tool, names: list[str]) -> ArbeitError:
-    known = [each.name for each in attrs.fields(one.params)]
+    known = [each.name for each in fields(one.params)]
     guesses = {name: get_close_matches(name, known, 1) for name in names}
     meant = [f"{guess[0]} for {name[:40]}" for name, guess in guesses.items() if guess]
     hints = (f"Did you mean {', '.join(meant)}?", takes(one)) if meant else (takes(one),)

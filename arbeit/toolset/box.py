@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import Factory, define
-
 from arbeit.core import commands as c
+from arbeit.core.declare import define, field
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import length
 from arbeit.core.model import Notice, Reply
@@ -85,6 +84,8 @@ class Toolset:
             data = await params.run(call)
         except ArbeitError as error:
             return refused(error, call.warnings)
+        except Exception as error:  # noqa: BLE001 - a defect must not end the loop of an agent; the log has all of it
+            return refused(_internal(error), call.warnings)
         answer: Shown = {"success": True, "data": data}
         if call.warnings:
             answer["warnings"] = notices(call.warnings)
@@ -135,12 +136,23 @@ def refused(error: ArbeitError, warnings: Iterable[Notice] = ()) -> Shown:
     return answer | ({"warnings": said} if said else {})
 
 
+def _internal(error: Exception) -> ArbeitError:
+    import logging  # noqa: PLC0415 - when something went wrong: synchronous callers load no logging otherwise
+
+    logging.getLogger("arbeit").error("a tool raised what it should not", exc_info=error)
+    return ArbeitError(
+        Code.INTERNAL,
+        f"the tool failed: {type(error).__name__}",
+        suggestions=("Read the task again to see what was done; report this as a defect.",),
+    )
+
+
 @define
 class Call:
     """One call of a tool: what it works on, and what was said beside its answer."""
 
     box: Toolset
-    warnings: list[Notice] = Factory(list)
+    warnings: list[Notice] = field(factory=list)
 
     @property
     def project(self) -> Project:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import frozen
-
 from arbeit.core import commands as c
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError
 from arbeit.core.limits import length
 from arbeit.core.model import Reply

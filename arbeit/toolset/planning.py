@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from attrs import frozen
-
 from arbeit.core import commands as c
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import RUNTIME_SECONDS, UNSET, Unset, length
 from arbeit.core.model import Priority, Status, Task

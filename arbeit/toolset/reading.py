@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from attrs import frozen
-
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import legible
 from arbeit.core.model import Priority, Status
@@ -220,12 +219,11 @@ class Events:
         limit = bounded(self.limit)
         if self.task_id is not None:
             await call.project.get(self.task_id)
-            found = await call.project.history(task_id=self.task_id, after=self.after, limit=limit)
-            if self.types:
-                found = [one for one in found if one.type in self.types]
+            page = await call.project.history(task_id=self.task_id, after=self.after, limit=limit)
+            found = [one for one in page if not self.types or one.type in self.types]
         else:
-            found = await call.project.events(after=self.after, types=self.types or None, limit=limit)
-        return listed("events", found, event) | {"position": found[-1].position if found else self.after}
+            page = found = await call.project.events(after=self.after, types=self.types or None, limit=limit)
+        return listed("events", found, event) | {"position": page[-1].position if page else self.after}
 
 
 @tool("run_history", "Read past runs", read_only=True)

@@ -7,9 +7,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from attrs import frozen
-
 from arbeit.core import commands as c
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import EntryType
 from arbeit.toolset.answers import Shown, artifact, entry, item

@@ -8,9 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
-import attrs
-from attrs import field, frozen
-
+from arbeit.core.declare import NOTHING, evolve, field, frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import legible
 
@@ -84,7 +82,7 @@ class Tool:
 _tools: dict[str, Tool] = {}
 
 
-def param(text: str = "", /, *, default: Any = attrs.NOTHING, rare: bool = False) -> Any:  # noqa: ANN401 - as attrs.field
+def param(text: str = "", /, *, default: Any = NOTHING, rare: bool = False) -> Any:  # noqa: ANN401 - as attrs.field
     """A parameter of a tool, with what an agent reads about it; `rare` ones are told of in full schemas only."""
     return field(default=default, metadata={"text": text, "rare": rare})
 
@@ -137,4 +135,4 @@ def tools(profile: str = "standard") -> tuple[Tool, ...]:
             data={"field": "profile"},
         )
     brief = profile != "full"
-    return tuple(attrs.evolve(find_tool(name), brief=brief) for name in PROFILES[profile])
+    return tuple(evolve(find_tool(name), brief=brief) for name in PROFILES[profile])

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import attrs
-
+from arbeit.core.declare import NOTHING, fields
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import legible
 from arbeit.toolset.registry import Tool, tools
@@ -21,13 +20,13 @@ def schema_of(params: type[Any], *, brief: bool = False) -> dict[str, Any]:
     hints = get_type_hints(params)
     properties: dict[str, Any] = {}
     required: list[str] = []
-    for one in attrs.fields(params):
+    for one in fields(params):
         if brief and one.metadata["rare"]:
             continue
         said = _type(hints[one.name])
         if one.metadata["text"]:
             said["description"] = one.metadata["text"]
-        if one.default is attrs.NOTHING:
+        if one.default is NOTHING:
             required.append(one.name)
         properties[one.name] = said
     schema: dict[str, Any] = {"type": "object", "properties": properties}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
-
 from arbeit.core import commands as c
+from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import STATUSES, TERMINAL
 from arbeit.toolset.answers import Shown, listed, plain
