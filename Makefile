@@ -68,6 +68,7 @@ mutation: $(VENV)/.stamp-dev ## Break the core a little, again and again: do tes
 docs: $(VENV)/.stamp-dev ## Write the parts of the documentation that come from the code
 	@$(BIN)/python -m docs.lifecycle
 	@$(BIN)/python -m docs.promises
+	@$(BIN)/python -m docs.tools
 
 lint: $(VENV)/.stamp-dev ## Check style, types and import directions without running a test
 	@echo "== ruff check"

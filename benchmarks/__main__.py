@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.measure import Settings, Table, machine
 
-NAMES = ("steps", "drain", "claim", "core", "wake", "verify", "startup", "processes", "growth")
+NAMES = ("steps", "drain", "claim", "core", "wake", "verify", "startup", "processes", "growth", "tokens")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,9 @@ from arbeit.policies import BUILT_IN, OTHER_SETTINGS
 from arbeit.project.named import QUERIES
 from arbeit.queries import PARTS, SORTS
 from arbeit.testing.simulation.run import CHECKERS
+from arbeit.toolset import NAMES
 from docs import lifecycle, promises
+from docs import tools as tools_page
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -59,6 +61,12 @@ def test_the_reliability_page_has_every_invariant_with_its_promise() -> None:
     page = promises.PAGE.read_text()
     assert promises.filled(page) == page
     assert [one.name for one in CHECKERS if f"| `{one.name}` | {one.promise} |" not in page] == []
+
+
+def test_the_tools_page_has_every_tool_with_its_parameters() -> None:
+    page = tools_page.PAGE.read_text()
+    assert tools_page.filled(page) == page
+    assert [name for name in NAMES if f"| `{name}` |" not in page] == []
 
 
 def test_the_settings_page_names_every_setting_and_policy() -> None:
