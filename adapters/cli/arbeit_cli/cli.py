@@ -118,7 +118,7 @@ class Cli:
     def do(self, tool: str, *, ttl: float | None = None, **params: Any) -> dict[str, Any]:  # noqa: ANN401 - the tool's
         """Call a tool; its data. Parameters that are None are left out; warnings are kept for the answer.
 
-        `ttl` is how many seconds claims last.
+        `ttl` is how many seconds claims last; `tool_ttl` is the tool's own parameter of that name.
 
         Raises:
             RefusedError: what the tool refused.
@@ -128,7 +128,7 @@ class Cli:
 
         lasts = LEASE_SECONDS if ttl is None else ttl
         tools = Toolset(self.project.inner, holdings=self.holdings, ttl=lasts)
-        given = {name: value for name, value in params.items() if value is not None}
+        given = {name.removeprefix("tool_"): value for name, value in params.items() if value is not None}
         return self.unwrap(run(tools.do(tool, **given)))
 
     def unwrap(self, envelope: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,9 +82,11 @@ def table(screen: Screen, columns: Sequence[Column], rows: Iterable[Sequence[str
     return [line(heads, lambda _, text: screen.paint(text, "dim")), *(line(row, painted) for row in cells)]
 
 
-def pairs(screen: Screen, facts: Iterable[tuple[str, str]], *, indent: str = "") -> list[str]:
-    """Names and values, aligned; those without a value are left out."""
-    said = [(name, clean(value)) for name, value in facts if value]
+def pairs(
+    screen: Screen, facts: Iterable[tuple[str, str]], *, indent: str = "", painted: Sequence[str] = ()
+) -> list[str]:
+    """Names and values, aligned; those without a value are left out. `painted`: names whose values are ours."""
+    said = [(name, value if name in painted else clean(value)) for name, value in facts if value]
     widest = max((width(name) for name, _ in said), default=0)
     return [f"{indent}{screen.paint(pad(name, widest), 'dim')}{GAP}{value}" for name, value in said]
 

@@ -8,7 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import arbeit
+from arbeit_cli.commands.projects import settings_of
 from arbeit_cli.failing import RefusedError
+from arbeit_cli.place import FILE, FOLDER, inside, key_of, named, working_folder
 
 if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
@@ -34,10 +37,8 @@ def configure(parser: Parser, _name: str) -> Run:
 
 
 def _init(cli: Cli, args: argparse.Namespace) -> int:
-    from arbeit import ArbeitError  # noqa: PLC0415 - not for help
 
     place = _place(args.db)
-    from arbeit_cli.commands.projects import settings_of  # noqa: PLC0415 - not for help
 
     settings = settings_of(args.set or [])
     if args.completion is not None:
@@ -47,7 +48,7 @@ def _init(cli: Cli, args: argparse.Namespace) -> int:
     hub = cli.open(place)
     try:
         hub.project(key)
-    except ArbeitError as error:
+    except arbeit.ArbeitError as error:
         if error.code != "PROJECT_NOT_FOUND":
             raise
     else:
@@ -68,19 +69,16 @@ def _init(cli: Cli, args: argparse.Namespace) -> int:
 
 
 def _place(db: str | None) -> Place:
-    from arbeit_cli.place import inside, named, working_folder  # noqa: PLC0415 - not for help
 
     said = db if db is not None else os.environ.get("ARBEIT_DB")
     return named(said) if said else inside(working_folder())
 
 
 def _key(place: Place) -> str:
-    from arbeit_cli.place import key_of  # noqa: PLC0415 - not for help
 
     if place.file is None:
         return "default"
-    inside = place.config is not None
-    return key_of(place.file.parent.parent if inside else place.file.parent)
+    return key_of(place.file.parent.parent if place.config is not None else place.file.parent)
 
 
 def _make_folder(place: Place) -> bool:
@@ -111,8 +109,6 @@ def _write_config(place: Place, key: str) -> None:
 
 def _above(place: Place) -> Path | None:
     """The folder above this one that has a project, too."""
-    from arbeit_cli.place import FILE, FOLDER  # noqa: PLC0415 - not for help
-
     if place.config is None or place.folder is None:
         return None
     return next((one for one in place.folder.parent.parents if (one / FOLDER / FILE).is_file()), None)

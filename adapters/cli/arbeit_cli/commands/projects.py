@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import arbeit
 from arbeit_cli.failing import RefusedError
+from arbeit_cli.tables import Column, pairs, table
 
 if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
@@ -55,16 +57,14 @@ def settings_of(said: Iterable[str]) -> dict[str, Any]:
 
 
 def _projects(cli: Cli, _args: argparse.Namespace) -> int:
-    from arbeit import rfc3339  # noqa: PLC0415 - not for help
-    from arbeit_cli.tables import Column, table  # noqa: PLC0415 - not for help
 
     data = [
         {
             "key": one.key,
             "name": one.name,
             "weight": one.weight,
-            "created_at": rfc3339(one.created_at),
-            "archived_at": None if one.archived_at is None else rfc3339(one.archived_at),
+            "created_at": arbeit.rfc3339(one.created_at),
+            "archived_at": None if one.archived_at is None else arbeit.rfc3339(one.archived_at),
         }
         for one in cli.hub.projects()
     ]
@@ -77,8 +77,6 @@ def _projects(cli: Cli, _args: argparse.Namespace) -> int:
 
 
 def _settings(cli: Cli, args: argparse.Namespace) -> int:
-    from arbeit import UNSET  # noqa: PLC0415 - not for help
-    from arbeit_cli.tables import pairs  # noqa: PLC0415 - not for help
 
     overview = cli.project.overview()
     project = overview.project
@@ -86,10 +84,10 @@ def _settings(cli: Cli, args: argparse.Namespace) -> int:
     archived = True if args.archive else False if args.unarchive else None
     if changes or args.name is not None or args.weight is not None or archived is not None:
         project = cli.project.update(
-            settings={**project.settings, **changes} if changes else UNSET,
-            name=UNSET if args.name is None else args.name,
-            weight=UNSET if args.weight is None else args.weight,
-            archived=UNSET if archived is None else archived,
+            settings={**project.settings, **changes} if changes else arbeit.UNSET,
+            name=arbeit.UNSET if args.name is None else args.name,
+            weight=arbeit.UNSET if args.weight is None else args.weight,
+            archived=arbeit.UNSET if archived is None else archived,
         )
     settings = json.loads(json.dumps(project.settings))
     data = {"key": project.key, "name": project.name, "weight": project.weight, "settings": settings}
