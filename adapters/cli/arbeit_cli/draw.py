@@ -86,15 +86,15 @@ def title(screen: Screen, task: Mapping[str, Any]) -> str:
     return f"{screen.paint(str(task['id']), 'cyan')}  {clean(str(task['title']))}"
 
 
-def head(screen: Screen, task: Mapping[str, Any]) -> list[str]:
-    """A task's title, and its facts in two columns."""
+def head(screen: Screen, task: Mapping[str, Any], *, held: str = "") -> list[str]:
+    """A task's title, and its facts in two columns; `held` says by whom, or for how long."""
     status = state(task)
     facts = [
         ("status", screen.paint(status, *status_style(status))),
         ("reason", task.get("block_reason", "")),
         ("priority", screen.paint(task["priority"], *priority_style(task["priority"])) if "priority" in task else ""),
         ("queue", task.get("queue", "")),
-        ("assignee", task.get("assignee") or ""),
+        ("held", held or task.get("assignee") or ""),
         ("requires", ", ".join(task.get("requires", ()))),
         ("labels", ", ".join(task.get("labels", ()))),
         ("parent", task.get("parent_id") or ""),
@@ -135,6 +135,17 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
     import json  # noqa: PLC0415 - loaded already
 
     return json.dumps(value, ensure_ascii=False)
+
+
+def used(usage: Mapping[str, Any]) -> str:
+    """What runs used, counter by counter; cost in dollars."""
+    parts = []
+    for name, count in usage.items():
+        if name == "cost":
+            parts.append(f"${count / 1_000_000:,.2f}")
+        else:
+            parts.append(f"{count:,} {name}" if isinstance(count, int) else str(count))
+    return ", ".join(parts)
 
 
 def section(screen: Screen, name: str, lines: Iterable[str]) -> list[str]:

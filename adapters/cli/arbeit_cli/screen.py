@@ -106,7 +106,9 @@ class Screen:
         data: Any = None,  # noqa: ANN401
     ) -> None:
         """Write an error to standard error: as an envelope with --json, otherwise in a few lines."""
-        suggestions = list(suggestions)
+        from arbeit_cli.hints import spoken  # noqa: PLC0415 - after a mistake only
+
+        suggestions = spoken(suggestions)
         if self.json:
             error: dict[str, Any] = {"code": code, "message": message, "suggestions": suggestions}
             if data:

@@ -39,7 +39,7 @@ def configure(parser: Parser, _name: str) -> Run:
 def fields(parser: Parser) -> None:
     """What a task says, as `add` and `update` take it."""
     parser.add_argument("-p", "--priority", metavar="WORD", help="critical, high, normal or low")
-    parser.add_argument("-l", "--label", action="append", metavar="TEXT", help="a label; may be repeated")
+    parser.add_argument("-l", "--label", action="append", metavar="TEXT", help="labels; may be repeated")
     parser.add_argument("--queue", metavar="NAME", help="the queue it waits in")
     parser.add_argument("-r", "--requires", action="append", metavar="NAME", help="what its holder must be able to do")
     parser.add_argument("--acceptance", action="append", metavar="TEXT", help="when it is done; may be repeated")
@@ -59,7 +59,7 @@ def _add(cli: Cli, args: argparse.Namespace) -> int:
         intent=args.intent,
         description=body(args.description, args.body_file, name="description"),
         priority=args.priority,
-        labels=_tuple(args.label),
+        labels=_tuple(words.split(args.label)),
         queue=args.queue,
         requires=_tuple(words.split(args.requires)),
         acceptance=_tuple(args.acceptance),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import arbeit
-from arbeit_cli import words
+from arbeit_cli import draw, words
 from arbeit_cli.failing import RefusedError
 
 if TYPE_CHECKING:
@@ -110,5 +110,4 @@ def _usage(cli: Cli, args: argparse.Namespace) -> int:
     cost = None if args.cost is None else round(args.cost * _MICRO)
     said = {"model": args.model, "tokens_in": args.tokens_in, "tokens_out": args.tokens_out, "cost": cost, **counters}
     made = run(work.report_usage(**{name: value for name, value in said.items() if value is not None}))
-    used = ", ".join(f"{name} {value}" for name, value in made.usage.items())
-    return cli.answer({"run": shown(made)}, [f"{made.id}  {used}"])
+    return cli.answer({"run": shown(made)}, [f"{made.id}  {draw.used(made.usage)}"])

@@ -12,7 +12,7 @@ import arbeit
 from arbeit_cli import draw, words
 from arbeit_cli.failing import NOTHING_READY, OK, RefusedError
 from arbeit_cli.screen import Screen, clean
-from arbeit_cli.tables import Column, pairs, table
+from arbeit_cli.tables import Column, table
 from arbeit_cli.times import seconds
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
 def granted(screen: Screen, data: Mapping[str, Any]) -> list[str]:
     """A task that was just granted: what it says, until when it is held, what is still to do."""
     task = data["task"]
-    lines = draw.head(screen, {**task, "updated_at": None, "assignee": None})
-    lines += pairs(screen, [("held", f"for {draw.left(data['lease']['expires_at'])}")], indent="  ")
+    lines = draw.head(
+        screen, {**task, "updated_at": None}, held=f"by you, for {draw.left(data['lease']['expires_at'])}"
+    )
     lines += draw.texts(screen, task)
     return [*lines, *draw.section(screen, "To do", draw.checklist(screen, data.get("progress") or ()))]
 

@@ -29,6 +29,7 @@ def configure(parser: Parser, _name: str) -> Run:
     parser.add_argument(
         "--set", action="append", metavar="NAME=VALUE", help="any other setting, such as review=required"
     )
+    parser.add_argument("--here", action="store_true", help="even where a folder above has a project")
     parser.epilog = (
         "Makes .arbeit/arbeit.db here; commands find it from every folder below.\n\n"
         "  arbeit init\n  arbeit init website --completion none\n  arbeit --db team.db init website"
@@ -39,7 +40,10 @@ def configure(parser: Parser, _name: str) -> Run:
 def _init(cli: Cli, args: argparse.Namespace) -> int:
 
     place = _place(args.db)
-
+    above = _above(place)
+    if above is not None and not args.here:
+        hint = "One of its own for this folder: arbeit init --here"
+        raise RefusedError("ALREADY_INITIALIZED", f"{above} has a project, which is this folder's, too", [hint])
     settings = settings_of(args.set or [])
     if args.completion is not None:
         settings["completion"] = args.completion
@@ -62,9 +66,6 @@ def _init(cli: Cli, args: argparse.Namespace) -> int:
         _write_config(place, key)
     shown = str(place.file or place.url)
     data: dict[str, Any] = {"initialized": True, "path": shown, "project": key}
-    above = _above(place)
-    if above is not None:
-        cli.warnings.append(f"HIDDEN: the project in {above} is hidden from this folder now")
     return cli.answer(data, lambda: [f"Project {key} is ready in {_short(shown)}.", 'Next: arbeit add "A task"'])
 
 

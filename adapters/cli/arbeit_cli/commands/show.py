@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbeit_cli import draw, words
 from arbeit_cli.screen import Screen, clean
-from arbeit_cli.tables import Column, pairs, table
+from arbeit_cli.tables import Column, table
 
 if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
@@ -54,9 +54,7 @@ def _show(cli: Cli, args: argparse.Namespace) -> int:
 
 def page(screen: Screen, data: Mapping[str, Any]) -> list[str]:
     """A task with its parts as a page."""
-    lines = [*draw.head(screen, data["task"])]
-    if data.get("lease"):
-        lines += pairs(screen, [("lease", _lease(screen, data["lease"]))], indent="  ")
+    lines = draw.head(screen, data["task"], held=_lease(screen, data["lease"]) if data.get("lease") else "")
     lines += draw.texts(screen, data["task"])
     lines += draw.section(screen, "Checklist", draw.checklist(screen, data.get("progress") or ()))
     if data.get("parent"):

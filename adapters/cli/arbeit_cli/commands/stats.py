@@ -85,7 +85,7 @@ def _page(screen: Screen, data: Mapping[str, Any]) -> list[str]:
         ("waited", _lengths(data["claim_wait"])),
         ("expired", str(data["expiries"] or "")),
         ("retries", str(data["retries"] or "")),
-        ("used", _used(data["usage"])),
+        ("used", draw.used(data["usage"])),
     ]
     since, until = (draw.when(screen, data[name]) for name in ("since", "until"))
     lines += ["", screen.paint(f"From {since} to {until}", "bold"), *pairs(screen, facts, indent="  ")]
@@ -105,14 +105,17 @@ def _page(screen: Screen, data: Mapping[str, Any]) -> list[str]:
                 str(one["worked"]),
                 str(one["broken"]),
                 f"{one['utilisation']:.0%}",
-                _used(one["usage"]),
+                draw.used(one["usage"]),
             )
             for one in data["agents"]
         )
         lines += ["", *table(screen, columns, rows)]
     if data["top"]:
         heads = (Column("COSTLIEST", styles=("cyan",)), Column("RUNS", right=True), Column("USED", gives=True))
-        lines += ["", *table(screen, heads, ((o["task_id"], str(o["runs"]), _used(o["usage"])) for o in data["top"]))]
+        lines += [
+            "",
+            *table(screen, heads, ((o["task_id"], str(o["runs"]), draw.used(o["usage"])) for o in data["top"])),
+        ]
     return lines
 
 
@@ -125,10 +128,3 @@ def _lengths(spread: Mapping[str, float]) -> str:
     if not spread["count"]:
         return ""
     return f"{spell(spread['p50'])} typically, {spell(spread['p95'])} at the 95th percentile"
-
-
-def _used(usage: Mapping[str, int]) -> str:
-    parts = []
-    for name, count in usage.items():
-        parts.append(f"${count / 1_000_000:,.2f}" if name == "cost" else f"{count:,} {name}")
-    return ", ".join(parts)

@@ -41,7 +41,7 @@ def _update(cli: Cli, args: argparse.Namespace) -> int:
         "intent": args.intent,
         "description": body(args.description, args.body_file, name="description"),
         "priority": args.priority,
-        "labels": None if args.label is None else tuple(one for one in args.label if one),
+        "labels": None if args.label is None else tuple(words.split(args.label) or ()),
         "queue": args.queue,
         "requires": None if args.requires is None else tuple(words.split(args.requires) or ()),
         "acceptance": None if args.acceptance is None else tuple(one for one in args.acceptance if one),
