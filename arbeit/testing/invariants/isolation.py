@@ -36,6 +36,12 @@ _MAKES: Mapping[type[e.Fact], tuple[str, ...]] = {
     e.FileLinked: ("link_id",),
     e.ArtifactAttached: ("artifact_id",),
     e.SecretSet: ("secret_id",),
+    e.ContextImported: ("entry_id",),
+    e.ProgressImported: ("item_id",),
+    e.SessionImported: ("link_id",),
+    e.FileImported: ("link_id",),
+    e.ArtifactImported: ("artifact_id",),
+    e.RunImported: ("run_id",),
 }
 """The ids that a fact gives to what it makes."""
 _ID = re.compile(r"\b[a-z]{3}-[0-9a-z]{10}\b")

@@ -280,35 +280,50 @@ class Followers(Checker):
                 self.say(f"follower {name} of {follower.project} heard up to {follower.position} of {there} events")
 
 
+_OWN_TIMES = ("acquired_at", "escalated_at", "deleted_at")
+# Not heartbeat_at: it may be of an earlier renewal, by a clock that was ahead, and no event has told that on.
+_TIMES = (*_OWN_TIMES, "started_at", "ended_at")
+
+
 class Times(Bookkeeper):
     """Times in rows."""
 
     name = "times"
     promise = (
-        "A time that a row records is that of an event, none lies after the commit that wrote it, "
-        "a lease is granted for its whole length, and none is renewed beyond the moment by which its run must end."
+        "A time that a row records is that of an event or of an import's source, none but a source's lies after the "
+        "commit that wrote it, a lease is granted for its whole length, and none is renewed beyond the moment by which "
+        "its run must end."
     )
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        super().__init__(terms)
+        self._sources: set[tuple[str, str]] = set()
+        """By project: the tasks and runs whose times are a source's."""
 
     def left(self, book: Book, entry: Committed) -> None:
         """Compare the rows of a transaction with its events and its clock."""
         touched = {event.task_id: event.at for event in entry.changes.events if event.task_id is not None}
         rows = [row for part in (entry.changes.new, entry.changes.changed) for of in part.values() for row in of]
+        imported = self._imported(entry)
+        self._sources |= {(entry.project, name) for name in imported if name is not None}
         for row in rows:
-            self._judge(row, entry.now)
+            taken = (entry.project, getattr(row, "id", "")) in self._sources
+            self._judge(row, entry.now, _OWN_TIMES if taken else _TIMES)
         for row in rows_of(entry, "task"):
-            if row.id in touched and row.updated_at != touched[row.id] and row.id not in self._imported(entry):
+            if row.id in touched and row.updated_at != touched[row.id] and row.id not in imported:
                 self.say(f"the row of {row.id} was updated at {row.updated_at}, its last event is of {touched[row.id]}")
         for beat in entry.changes.beats:
             self._judge_beat(book, beat.lease_id, beat.expires_at, beat.heartbeat_at, entry.now)
 
     @staticmethod
     def _imported(entry: Committed) -> set[str | None]:
-        return {event.task_id for event in entry.changes.events if event.type == "task_imported"}
+        """The tasks and runs whose times, or those of a part of theirs, were taken over in a transaction."""
+        taken = [event for event in entry.changes.events if event.type.endswith("_imported")]
+        return {event.task_id for event in taken} | {event.run_id for event in taken}
 
-    def _judge(self, row: Any, now: int) -> None:  # noqa: ANN401 - a row of any kind
+    def _judge(self, row: Any, now: int, names: Iterable[str]) -> None:  # noqa: ANN401 - a row of any kind
         self.judged += 1
-        # Not heartbeat_at: it may be of an earlier renewal, by a clock that was ahead, and no event has told that on.
-        for name in ("acquired_at", "started_at", "ended_at", "escalated_at", "deleted_at"):
+        for name in names:
             at = getattr(row, name, None)
             if at is not None and at > now:
                 self.say(f"{name} of {row.id} is {at}, after the commit that wrote it, at {now}")

@@ -17,11 +17,13 @@ from arbeit.core.model import (
     INVERSE_RELATIONS,
     PRIORITIES,
     RELATION_TYPES,
+    RUN_RESULTS,
     SECOND,
     STATUSES,
 )
 from arbeit.testing.strategies.drawing import Fields, drawn
-from arbeit.testing.strategies.values import metadata, texts
+from arbeit.testing.strategies.records import events
+from arbeit.testing.strategies.values import identifiers, metadata, texts
 from arbeit.testing.strategies.vocabulary import Vocabulary
 
 COMMANDS: Final[tuple[type[c.Command], ...]] = tuple(
@@ -119,6 +121,12 @@ def _named(words: Vocabulary) -> Fields:
         "blocked_by": _some(task),
         "record_id": task,
         "entry_id": words.entries,
+        "superseded_by": _or_none(words.entries),
+        "item_id": words.items,
+        "artifact_id": words.artifacts,
+        "run_id": identifiers(),
+        "source_run": _or_none(identifiers()),
+        **dict.fromkeys(("relationship_id", "link_id"), _or_none(identifiers())),
         "item_ids": _some(words.items, least=1),
         "agent": agent,
         "agent_id": agent,
@@ -137,6 +145,8 @@ def _named(words: Vocabulary) -> Fields:
         "file_operation": st.sampled_from(FILE_OPERATIONS),
         "media_type": st.sampled_from(("text/plain", "application/json", "text/plain; charset=utf-8")),
         "sha256": st.sampled_from(("a1" * 32, "0" * 64)),
+        "uri": st.sampled_from(("", "https://example.org/log.txt")),
+        "result": st.sampled_from(RUN_RESULTS),
     }
 
 
@@ -157,6 +167,7 @@ def _written(words: Vocabulary) -> Fields:
         "evidence": st.lists(line, max_size=2).map(tuple),
         "settings": words.settings,
         "usage": _usage(),
+        **dict.fromkeys(("author", "created_by", "completed_by"), texts(size=255, edges=words.edges)),
     }
 
 
@@ -176,8 +187,11 @@ def _counted(words: Vocabulary) -> Fields:
         "max_in_progress": _or_none(st.sampled_from((0, 1, 3))),
         "max_leases": _or_none(st.sampled_from((0, 1, 2, 5))),
         "expected_version": _or_none(st.integers(1, 5)),
+        "attempt": st.sampled_from((0, 1, 3)),
+        "upto": st.sampled_from((1, 2, 500)),
         "ready_at": words.moments,
-        **dict.fromkeys(("due_at", "created_at", "updated_at", "finished_at", "forget_receipts_before"), moment),
+        **dict.fromkeys(("due_at", "created_at", "updated_at", "started_at", "completed_at", "finished_at"), moment),
+        "forget_receipts_before": moment,
     }
 
 
@@ -193,6 +207,16 @@ def _own(kind: type[c.Command], words: Vocabulary) -> Fields:
         c.RemoveRelationship: {"type": relations},
         c.AddContext: {"type": st.sampled_from(ENTRY_TYPES)},
         c.SupersedeContext: {"type": st.sampled_from(ENTRY_TYPES)},
+        c.ImportTask: {"ready_at": _or_none(words.moments)},
+        c.ImportEntry: {"type": st.sampled_from(ENTRY_TYPES)},
+        c.ImportItem: {"content": texts(size=4096, required=True, edges=words.edges)},
+        c.ImportSession: {"session_id": words.sessions.filter(lambda one: bool(one.strip()))},
+        c.ImportArtifact: {"name": texts(characters=255, required=True, edges=words.edges)},
+        c.ImportRun: {"started_at": words.moments, "ended_at": words.moments},
+        c.RestoreEvents: {
+            "events": st.lists(events(), min_size=1, max_size=2).map(tuple),
+            "erased": st.lists(st.tuples(st.integers(1, 9), st.just("0" * 64)), max_size=1).map(tuple),
+        },
         c.LinkSession: {"session_id": words.sessions.filter(lambda one: bool(one.strip()))},
         c.AttachArtifact: {"name": texts(characters=255, required=True, edges=words.edges)},
         c.SetSecret: {"name": words.secrets, "path": texts(size=1024, required=True, edges=words.edges)},
