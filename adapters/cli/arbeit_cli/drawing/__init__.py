@@ -1,0 +1,1 @@
+"""Draws how tasks depend on each other: for terminals, Mermaid and Graphviz."""

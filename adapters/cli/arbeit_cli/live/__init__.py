@@ -1,0 +1,1 @@
+"""A view of a team at work, drawn again every second."""
