@@ -19,6 +19,8 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
     "cancelled": ("dim",),
 }
 _PRIORITY: Mapping[str, tuple[str, ...]] = {"critical": ("red", "bold"), "high": ("yellow",), "low": ("dim",)}
+_ROOMY = 100
+"""Columns from which on a table of tasks says when each was changed."""
 _WAITS = ("waiting", "delayed")
 
 
@@ -62,8 +64,9 @@ def state(task: Mapping[str, Any]) -> str:
 
 
 def tasks(screen: Screen, found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tasks as a table."""
+    """Tasks as a table; on a narrow terminal, titles have the room of the last column."""
     columns = (ID, STATUS, PRIORITY, TITLE, Column("WHO"), Column("UPDATED", styles=("dim",)))
+    narrow = screen.width is not None and screen.width < _ROOMY
     return table(
         screen,
         columns,
@@ -74,7 +77,7 @@ def tasks(screen: Screen, found: Sequence[Mapping[str, Any]]) -> list[str]:
                 "" if screen.terminal and "priority" not in one else str(one.get("priority", "normal")),
                 str(one["title"]),
                 str(one.get("assignee") or ""),
-                when(screen, one.get("updated_at")),
+                "" if narrow else when(screen, one.get("updated_at")),
             )
             for one in found
         ),

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from arbeit_cli.parsing import Parser, Run
 
 _EVERY = 1_000
+_KEPT_BOOKS = frozenset(
+    {
+        "lease_id", "run_id", "entry_id", "agent_id", "fence", "ttl", "expires_at", "rank", "ready_at", "tag_after",
+        "remainder", "virtual_time", "uri", "sha256", "artifact_id", "relationship_id", "item_ids",
+    }
+)  # fmt: skip
 
 
 def configure(parser: Parser, name: str) -> Run:
@@ -81,7 +87,7 @@ def _page(cli: Cli, args: argparse.Namespace, task_id: str | None, command: str)
     code = cli.answer(
         {"events": shown, "position": after}, lambda: lines(cli.screen, shown, of_task=task_id is not None)
     )
-    if len(page) == limit:
+    if len(page) == limit and not getattr(args, "latest", False):
         cli.screen.hint(f"There may be more: arbeit {command} --after {after}")
     return code
 
@@ -103,18 +109,18 @@ def lines(screen: Screen, events: Iterable[Mapping[str, Any]], *, of_task: bool 
             one["type"],
             "" if of_task and screen.terminal else one.get("task_id", ""),
             one["actor"],
-            _said(one.get("data", {})),
+            _said(one.get("data", {}), brief=screen.terminal),
         )
         for one in events
     )
     return table(screen, columns, rows)
 
 
-def _said(data: Mapping[str, Any]) -> str:
-    """What a fact says, in one line."""
+def _said(data: Mapping[str, Any], *, brief: bool) -> str:
+    """What a fact says, in one line; in brief, without the numbers that the scheduler keeps."""
     parts = []
     for name, value in data.items():
-        if value is None or value == "" or name in {"task_id", "id"}:
+        if value is None or value == "" or name == "task_id" or (brief and name in _KEPT_BOOKS):
             continue
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         parts.append(f"{name}={shown}")
@@ -139,7 +145,7 @@ def _follow(cli: Cli, args: argparse.Namespace) -> int:
 
 
 def _line(screen: Screen, shown: Mapping[str, Any]) -> str:
-    said = clean(_said(shown.get("data", {})))
+    said = clean(_said(shown.get("data", {}), brief=screen.terminal))
     cells = [str(shown["position"]), shown["at"], shown["type"], shown.get("task_id", ""), shown["actor"], said]
     if screen.width is None:
         return "\t".join(clean(cell) for cell in cells)
