@@ -6,10 +6,12 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from attrs import Factory, define, frozen
 
 from arbeit.core import limits
+from arbeit.core.model import EMPTY
 
 KNOT_LINKS = 2_000
 """A knot of circles with more links is refused whole: untying it takes the square of their number."""
@@ -18,13 +20,20 @@ CIRCLE_SHOWN = 8
 
 @frozen
 class Link:
-    """A parent or blocker as a source names it; both ends are ids of tasks, known or not."""
+    """A relation of two tasks as a source names it; both ends are ids of tasks, known or not.
+
+    `owner` is the task that told of it: where it cannot stand, that task keeps it in its metadata.
+    """
 
     where: str
     record: str
     type: str
     from_task_id: str
     to_task_id: str
+    owner: str = ""
+    relationship_id: str | None = None
+    created_at: int | None = None
+    metadata: Mapping[str, Any] = EMPTY
 
 
 @define
@@ -37,6 +46,7 @@ class Web:
     heights: dict[str, int] = Factory(dict)
     waits: dict[str, list[str]] = Factory(dict)
     seen: set[tuple[str, str]] = Factory(set)
+    edges: set[tuple[str, str, str]] = Factory(set)
     counts: Counter[str] = Factory(Counter)
 
     def judge(self, links: list[Link]) -> Iterator[tuple[Link, str]]:
@@ -53,6 +63,16 @@ class Web:
                 else:
                     sound.append(link)
         yield from self._without_circles(sound)
+        for link in links:
+            if link.type not in {"parent_of", "blocks"}:
+                yield link, self._ends(link) or self._again(link)
+
+    def _again(self, link: Link) -> str:
+        edge = (link.type, link.from_task_id, link.to_task_id)
+        if edge in self.edges:
+            return f"says again that {link.from_task_id} {link.type} {link.to_task_id}"
+        self.edges.add(edge)
+        return ""
 
     def _ends(self, link: Link) -> str:
         ends = (link.from_task_id, link.to_task_id)

@@ -32,6 +32,11 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
         ArbeitError: INVALID_INPUT if the document as a whole is not such a plan, SCHEMA_TOO_NEW if it is of a
             later version.
     """
+    return draft_of(document, reopen=reopen).finish()
+
+
+def draft_of(document: object, *, reopen: bool = False) -> Draft:
+    """The draft of such a plan, before its links are judged; raises as `parse` does."""
     entries = _entries(document)
     draft = Draft(FORMAT)
     for key, value in entries.items():
@@ -40,13 +45,13 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
         elif key == "description":
             draft.about(key, key, value)
         elif key == "name":
-            draft.refuse(key, f"must be text, not {json_type(value)}", label(value))
+            draft.refuse(key, f"must be text, not {json_type(value)}", label(value), "about")
         elif key not in _PLAN_FIELDS:
             known = ", ".join(_PLAN_FIELDS)
-            draft.refuse(key, f"is not a field of a plan; a plan has {known}", label(value))
+            draft.refuse(key, f"is not a field of a plan; a plan has {known}", label(value), "about")
     for index, raw in enumerate(entries["tasks"]):
         _take(draft, f"tasks[{index}]", raw, reopen=reopen)
-    return draft.finish()
+    return draft
 
 
 def _entries(document: object) -> Mapping[str, Any]:
@@ -105,13 +110,15 @@ def _take_links(draft: Draft, where: str, raw: Mapping[str, Any]) -> None:
     if isinstance(parent, str):
         draft.link(Link(f"{where}.parent_id", parent, "parent_of", parent, own))
     elif parent is not None:
-        draft.refuse(f"{where}.parent_id", f"must be an id, not {json_type(parent)}", label(parent))
+        draft.refuse(f"{where}.parent_id", f"must be an id, not {json_type(parent)}", label(parent), "relationship")
     if not isinstance(blockers, list | None):
-        draft.refuse(f"{where}.blocked_by", f"must be a list of ids, not {json_type(blockers)}", label(blockers))
+        draft.refuse(
+            f"{where}.blocked_by", f"must be a list of ids, not {json_type(blockers)}", label(blockers), "relationship"
+        )
         return
     for index, blocker in enumerate(blockers or ()):
         place = f"{where}.blocked_by[{index}]"
         if isinstance(blocker, str):
             draft.link(Link(place, blocker, "blocks", blocker, own))
         else:
-            draft.refuse(place, f"must be an id, not {json_type(blocker)}", label(blocker))
+            draft.refuse(place, f"must be an id, not {json_type(blocker)}", label(blocker), "relationship")

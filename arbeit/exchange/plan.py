@@ -8,12 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
 from arbeit.core import limits
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.exchange import own, taskmaster
-from arbeit.exchange.draft import Plan, Problem, invalid, label, legible
+from arbeit.exchange.draft import Draft, Plan, Problem, invalid, label, legible
 
 __all__ = ["Plan", "Problem", "read_plan"]
 
@@ -35,16 +33,18 @@ def read_plan(path: Path, *, reopen: bool = False) -> Plan:
         ArbeitError: INVALID_INPUT if the file cannot be read, is not JSON or holds no plan; LIMIT_EXCEEDED
             if it is longer than 64 MiB or nested too deep; SCHEMA_TOO_NEW if a later Arbeit wrote it.
     """
-    document, doubled = _loaded(_text(path), str(path))
-    plan = _parsed(document, str(path), reopen=reopen)
-    return evolve(plan, problems=(*plan.problems, *doubled), records=plan.records + len(doubled))
+    document, doubled = loaded(text_of(path), str(path))
+    draft = _draft(document, str(path), reopen=reopen)
+    for problem in doubled:
+        draft.refuse(problem.where, problem.reason, problem.record, problem.kind)
+    return draft.finish()
 
 
-def _parsed(document: object, name: str, *, reopen: bool) -> Plan:
+def _draft(document: object, name: str, *, reopen: bool) -> Draft:
     if isinstance(document, dict) and "arbeit" in document:
-        return own.parse(document, reopen=reopen)
+        return own.draft_of(document, reopen=reopen)
     if taskmaster.recognises(document):
-        return taskmaster.parse(document, reopen=reopen)
+        return taskmaster.draft_of(document, reopen=reopen)
     raise invalid(
         f"{name} is JSON, but no plan that Arbeit knows",
         'A plan of Arbeit\'s own begins with "arbeit": 1, "kind": "plan" and has a list "tasks".',
@@ -52,7 +52,12 @@ def _parsed(document: object, name: str, *, reopen: bool) -> Plan:
     )
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The whole text of a file.
+
+    Raises:
+        ArbeitError: INVALID_INPUT if it cannot be read or is no UTF-8, LIMIT_EXCEEDED if it is too long.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(FILE_BYTES + 1)
@@ -79,14 +84,19 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _loaded(text: str, name: str) -> tuple[object, list[Problem]]:
+def loaded(text: str, name: str) -> tuple[object, list[Problem]]:
+    """What a JSON text says, and where it says something twice so that one of them is lost.
+
+    Raises:
+        ArbeitError: INVALID_INPUT if it is no JSON, LIMIT_EXCEEDED if it is nested too deep.
+    """
     doubled: list[Problem] = []
 
     def united(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         whole = dict(pairs)
         if len(whole) < len(pairs):
             lost = Counter(key for key, _ in pairs) - Counter(whole.keys())
-            doubled.extend(Problem(f'"{key}"', _DOUBLED, label(whole)) for key in lost.elements())
+            doubled.extend(Problem(f'"{key}"', _DOUBLED, label(whole), "other") for key in lost.elements())
         return whole
 
     def refused(word: str) -> float:

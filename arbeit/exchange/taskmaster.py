@@ -7,11 +7,8 @@ the id `<parent>.<n>`; tags other than `master` put `<tag>.` before it. What has
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import Factory, define, frozen
@@ -21,12 +18,10 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import TERMINAL, Priority
 from arbeit.exchange.circles import Link
 from arbeit.exchange.draft import Draft, Plan, Standing, json_type, label
+from arbeit.exchange.values import ID_CHARACTERS, fits_label, fitting, id_text, micros, pieces
 
 FORMAT = "taskmaster"
 MASTER = "master"
-LINE_BYTES = 4096  # of an acceptance line, as ImportTask checks it
-LABEL_BYTES = 100
-ID_CHARACTERS = 64
 TAG_CHARACTERS = 32
 
 _STANDINGS: Mapping[str, Standing] = {
@@ -51,8 +46,6 @@ _NOTHING = frozenset({"", "undefined", "null", "none"})
 _OTHER_FORMATS = frozenset({"context", "progress", "relationships", "sessions"})
 _OTHER_FIELDS = frozenset({"acceptance", "blocked_by", "intent", "parent_id", "requires"})
 _NUMBERS = re.compile(r"[0-9.]+")
-_UNFIT = re.compile(r"[^0-9a-zA-Z._-]+")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def recognises(document: object) -> bool:
@@ -77,6 +70,11 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
     Raises:
         ArbeitError: INVALID_INPUT if the document as a whole is not Task Master's.
     """
+    return draft_of(document, reopen=reopen).finish()
+
+
+def draft_of(document: object, *, reopen: bool = False) -> Draft:
+    """The draft of such a document, before its links are judged; raises as `parse` does."""
     if not recognises(document) or not isinstance(document, Mapping):
         raise ArbeitError(
             Code.INVALID_INPUT,
@@ -85,7 +83,7 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
         )
     reader = _Reader(Draft(FORMAT), reopen=reopen)
     reader.read(document)
-    return reader.draft.finish()
+    return reader.draft
 
 
 @frozen
@@ -175,7 +173,7 @@ class _Reader:
                 self.draft.refuse(f"{where}.subtasks", reason, label(subtasks))
 
     def _place(self, entry: _Entry) -> None:
-        local, parent = _id_text(entry.raw.get("id")), entry.parent
+        local, parent = id_text(entry.raw.get("id")), entry.parent
         if parent is not None and not parent.path:
             entry.fault = f"the task above it, at {parent.where}, has no id of its own to lie under"
             return
@@ -252,10 +250,10 @@ class _Reader:
         return entry.priority
 
     def _labels(self, entry: _Entry, left: dict[str, Any]) -> list[str]:
-        labels = [] if entry.tasks.tag == MASTER or not _fits_label(entry.tasks.tag) else [entry.tasks.tag]
+        labels = [] if entry.tasks.tag == MASTER or not fits_label(entry.tasks.tag) else [entry.tasks.tag]
         for key in ("tags", "labels"):
             value = left.get(key)
-            if not isinstance(value, list) or not all(_fits_label(item) for item in value):
+            if not isinstance(value, list) or not all(fits_label(item) for item in value):
                 continue
             if len({*labels, *value}) <= limits.LABELS:
                 labels += left.pop(key)
@@ -292,10 +290,10 @@ class _Reader:
         nested = entry.parent
         if nested is not None:
             self._link(entry, entry.where, label(entry.raw), "parent_of", nested)
-        said = {nested.path, _id_text(nested.raw.get("id"))} if nested is not None else set()
+        said = {nested.path, id_text(nested.raw.get("id"))} if nested is not None else set()
         for key in _PARENTS:
             raw, where = entry.raw.get(key), f"{entry.where}.{key}"
-            name = _id_text(raw)
+            name = id_text(raw)
             if isinstance(raw, str) and raw.strip().lower() in _NOTHING:
                 self.draft.note(f"{key} {raw!r} names nothing; the place in the file counts", where)
             elif raw is not None and (name is None or name not in said):
@@ -306,16 +304,16 @@ class _Reader:
         parent = self.paths.get((entry.tasks.tag, name)) if name is not None else None
         if entry.parent is not None:
             reason = f"names another parent than {entry.parent.path}, under which it lies"
-            self.draft.refuse(where, reason, label(raw))
+            self.draft.refuse(where, reason, label(raw), "relationship")
         elif parent is None:
-            self.draft.refuse(where, f"there is no task {label(raw)} in this list", label(raw))
+            self.draft.refuse(where, f"there is no task {label(raw)} in this list", label(raw), "relationship")
         else:
             self._link(entry, where, label(raw), "parent_of", parent)
 
     def _dependencies(self, entry: _Entry) -> None:
         raw, where = entry.raw.get("dependencies"), f"{entry.where}.dependencies"
         if isinstance(raw, Mapping):
-            self.draft.refuse(where, "must be a list of ids, not an object", label(raw))
+            self.draft.refuse(where, "must be a list of ids, not an object", label(raw), "relationship")
             return
         if isinstance(raw, list):
             named = [(f"{where}[{index}]", item) for index, item in enumerate(raw)]
@@ -325,13 +323,13 @@ class _Reader:
         for place, item in named:
             blocker = self._blocker(entry, item)
             if isinstance(blocker, str):
-                self.draft.refuse(place, blocker, label(item))
+                self.draft.refuse(place, blocker, label(item), "relationship")
             else:
                 self._link(entry, place, label(item), "blocks", blocker)
 
     def _blocker(self, entry: _Entry, item: object) -> _Entry | str:
         """The entry that a dependency names, or why it names none."""
-        name = _id_text(item)
+        name = id_text(item)
         if name is None:
             return f"a dependency must be an id, not {json_type(item)}"
         near = [f"{above}.{name}" for above in _above(entry)]
@@ -353,17 +351,6 @@ def _numbered(where: str, tasks: list[Any], parent: _Entry | None) -> list[tuple
     return [(f"{where}[{index}]", tasks[index], parent) for index in reversed(range(len(tasks)))]
 
 
-def _id_text(raw: object) -> str | None:
-    """An id in whatever form: 5, 5.0 and " 5" are "5", 5.2 is "5.2"; None if it is none."""
-    if isinstance(raw, str):
-        return raw.strip() or None
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
-        return None
-    if abs(raw) > limits.MAX_INTEGER:
-        return None
-    return str(int(raw)) if raw == int(raw) else repr(raw)
-
-
 def _below(parent: str, local: str) -> str:
     return local if local.startswith(f"{parent}.") else f"{parent}.{local}"
 
@@ -380,18 +367,6 @@ def _prefix(tag: str) -> str:
     return fitting(f"tag-{tag}" if _NUMBERS.fullmatch(tag) else tag, TAG_CHARACTERS)
 
 
-def fitting(text: str, characters: int, *, mark: str = "") -> str:
-    """An id of so many characters for a text: itself if it is one, else its fitting part and a digest.
-
-    With a `mark` there is always a digest: that of the mark.
-    """
-    if not mark and 0 < len(text) <= characters and not _UNFIT.search(text):
-        return text
-    digest = hashlib.sha256((mark or text).encode(errors="surrogatepass")).hexdigest()[:10]
-    kept = _UNFIT.sub("-", text[: 4 * characters]).strip("-")[: characters - len(digest) - 1]
-    return f"{kept}-{digest}" if kept else digest
-
-
 def _origin(entry: _Entry) -> dict[str, str]:
     """What the id here does not tell of the id and tag there."""
     tag = {} if entry.tasks.tag == MASTER else {"tag": entry.tasks.tag}
@@ -399,41 +374,8 @@ def _origin(entry: _Entry) -> dict[str, str]:
     return tag | path
 
 
-def _fits_label(value: object) -> bool:
-    if not isinstance(value, str) or not value.strip():
-        return False
-    return len(value.encode(errors="surrogatepass")) <= LABEL_BYTES
-
-
 def _first(*times: int | None) -> int | None:
     return next((time for time in times if time is not None), None)
-
-
-def pieces(text: str) -> list[str]:
-    """A text in pieces that fit acceptance lines, cut after line ends or spaces; joined they are the text."""
-    try:
-        rest = text.encode()
-    except UnicodeEncodeError:
-        return [text]  # not storable, as the command will say
-    found: list[str] = []
-    while LINE_BYTES < len(rest) <= limits.TEXT_BYTES:
-        head = rest[:LINE_BYTES].decode(errors="ignore")
-        cut = len(head[: head.rfind("\n") + 1 or head.rfind(" ") + 1 or len(head)].encode())
-        found.append(rest[:cut].decode())
-        rest = rest[cut:]
-    return [*found, rest.decode()]
-
-
-def micros(value: object) -> int | None:
-    """An ISO 8601 time as microseconds since 1970, UTC where it names no offset; None if it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value.strip())
-        since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
-    except ValueError:
-        return None
-    return since // timedelta(microseconds=1) if since >= timedelta(0) else None
 
 
 def _with_times(value: object) -> object:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from arbeit.core.commands import ImportTask
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.exchange.plan import Plan, read_plan
-from arbeit.exchange.taskmaster import fitting, micros, parse, pieces, recognises
+from arbeit.exchange.taskmaster import parse, recognises
+from arbeit.exchange.values import fitting, micros, pieces
 
 FIXTURE = Path(__file__).parents[2].parent / "shared" / "fixtures" / "taskmaster-tasks.json"
 

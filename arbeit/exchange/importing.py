@@ -1,0 +1,254 @@
+"""Import a file of any known format into a project, and account for every record of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+from attrs import Factory, define
+
+from arbeit.core.commands import AddRelationship, ImportEntry, ImportFile, ImportItem, ImportSession, ImportTask
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Task
+from arbeit.exchange import reading
+from arbeit.exchange.draft import Draft, Part, Plan, Problem
+from arbeit.exchange.report import Report, report_of
+from arbeit.project import Project
+from arbeit.queries import Parts
+
+Progress = Callable[[int, int | None, str], None]
+"""Called with how much is done, of how much, and what is being done."""
+
+CHUNK = 1_024
+"""Commands sent at a time: a few transactions' worth."""
+_ASKED_SINGLY = 400
+"""So many tasks are looked up one by one; for more, a project's tasks are read through."""
+_PAGE = 1_000
+_TRIES = 5
+_FATAL = frozenset({Code.PROJECT_NOT_FOUND, Code.NOT_INITIALIZED, Code.UNAUTHENTICATED, Code.STORE_UNAVAILABLE})
+_PARTS = ("relationships", "context_all", "progress", "sessions", "files")
+
+
+async def import_file(
+    project: Project,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    dry_run: bool = False,
+    reopen: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Import a file or folder whose format is told by its content.
+
+    What is in the project already stays as it is, so that importing twice changes nothing. Synchronous callers run it
+    with `arbeit.sync.run(import_file(project.inner, path))`.
+
+    Args:
+        project: where to; `project.actor` is who imports.
+        path: the file, or the folder of a tool that keeps several.
+        format: one of `arbeit.exchange.FORMATS`, where the content is not to decide.
+        dry_run: write nothing, and say what would be taken. What the project alone can refuse, such as a circle
+            over relationships that it has, shows on the import itself.
+        reopen: take work that was begun or finished as open, to be done again.
+        progress: called after each step with how many commands of how many are done, and what they are about.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for what cannot be read at all or is of no known format; LIMIT_EXCEEDED for a
+            document of more than 64 MiB; SCHEMA_TOO_NEW if a later Arbeit wrote it; whatever keeps the project from
+            answering. What was taken by then stays, and a second import goes on from there.
+    """
+    name, place = reading.recognised(Path(path), format)
+    draft = reading.read(place, name, reopen=reopen)
+    return await import_draft(project, draft, str(path), dry_run=dry_run, progress=progress)
+
+
+async def import_draft(
+    project: Project, draft: Draft, path: str, *, dry_run: bool = False, progress: Progress | None = None
+) -> Report:
+    """Import what a reader has found; `path` is what the report calls it. Raises as `import_file` does."""
+    importer = _Importer(project, draft, progress or (lambda _done, _total, _what: None))
+    plan = await importer.compare()
+    await (importer.foresee(plan) if dry_run else importer.send(plan))
+    return report_of(
+        path, plan, dry_run=dry_run, taken=importer.taken, there=importer.there, problems=importer.problems
+    )
+
+
+@define
+class _Importer:
+    project: Project
+    draft: Draft
+    progress: Progress
+    here: dict[str, Task] = Factory(dict)
+    taken: Counter[str] = Factory(Counter)
+    there: Counter[str] = Factory(Counter)
+    problems: list[Problem] = Factory(list)
+
+    # -- what the project has ----------------------------------------------------------------------------------
+
+    async def compare(self) -> Plan:
+        """Look which tasks of the file are in the project, and whether they are the same ones."""
+        overview = await self.project.overview()
+        if any(overview.statuses.values()):
+            wanted = {*self.draft.tasks, *self.draft.strangers()}
+            self.here = {task.id: task for task in await self._found(wanted)}
+        strange = set()
+        for task_id, task in self.here.items():
+            command = self.draft.tasks.get(task_id)
+            if command is None:
+                continue
+            if _is_another(task, command):
+                reason = f"the id {task_id} is taken in the project by another task: {task.title}"
+                self.draft.withdraw(task_id, reason)
+                strange.add(task_id)
+            elif differing := [name for name in ("title", "intent", "description") if _differs(task, command, name)]:
+                self.draft.note(
+                    f"is here already with another {' and '.join(differing)}; what is here stays", f"task {task_id}"
+                )
+        self.draft.house_about()
+        return self.draft.finish(self.here.keys() - strange)
+
+    async def _found(self, wanted: Collection[str]) -> list[Task]:
+        if len(wanted) <= _ASKED_SINGLY:
+            found = [await self._get(task_id, ()) for task_id in wanted]
+            return [parts.task for parts in found if parts is not None]
+        tasks: list[Task] = []
+        cursor = None
+        while True:
+            page = await self.project.find(limit=_PAGE, cursor=cursor)
+            tasks += [task for task in page.tasks if task.id in wanted]
+            self.progress(len(tasks), None, "tasks that are here already")
+            cursor = page.cursor
+            if cursor is None:
+                return tasks
+
+    async def _get(self, task_id: str, include: Sequence[str]) -> Parts | None:
+        try:
+            return await self.project.get(task_id, include=include)
+        except ArbeitError as error:
+            if error.code is not Code.TASK_NOT_FOUND:
+                raise
+            return None
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    async def send(self, plan: Plan) -> None:
+        """Send all commands: tasks, then relationships, then what hangs on tasks; older ones first."""
+        steps = _steps(plan)
+        total = sum(len(parts) for _, parts in steps)
+        done = 0
+        for what, parts in steps:
+            for start in range(0, len(parts), CHUNK):
+                chunk = parts[start : start + CHUNK]
+                await self._execute(chunk)
+                done += len(chunk)
+                self.progress(done, total, what)
+
+    async def _execute(self, parts: list[Part]) -> None:
+        """Send commands, again those for which there was no room, and count what became of them."""
+        for attempt in range(_TRIES):
+            replies = await self.project.execute_many([part.command for part in parts])
+            again = []
+            for part, reply in zip(parts, replies, strict=True):
+                if not isinstance(reply, ArbeitError):
+                    (self.taken if reply.count else self.there)[part.kind] += 1
+                elif reply.code in _FATAL or (reply.retryable and attempt == _TRIES - 1):
+                    raise reply
+                elif reply.retryable:
+                    again.append(part)
+                else:
+                    self.problems.append(Problem(part.where, reply.message, part.record, part.kind))
+            if not again:
+                return
+            parts = again
+
+    # -- a dry run ---------------------------------------------------------------------------------------------
+
+    async def foresee(self, plan: Plan) -> None:
+        """Count what would be taken, and what is there already."""
+        known: set[object] = set()
+        for at, task_id in enumerate(self.here, start=1):
+            parts = await self._get(task_id, _PARTS)
+            if parts is not None:
+                known.update(_keys(parts))
+            self.progress(at, len(self.here), "records that are here already")
+        for _, parts_of_step in _steps(plan):
+            for part in parts_of_step:
+                key = _key(part)
+                (self.there if key in known or key in self.here else self.taken)[part.kind] += 1
+
+
+def _is_another(task: Task, command: ImportTask) -> bool:
+    """Whether a task here only shares its id with one of the file: it was made at another time.
+
+    Where the file tells no time, the title decides.
+    """
+    if command.created_at is not None:
+        return task.created_at != command.created_at
+    return task.title != command.title
+
+
+def _differs(task: Task, command: ImportTask, name: str) -> bool:
+    return bool(getattr(task, name) != getattr(command, name))
+
+
+def _steps(plan: Plan) -> list[tuple[str, list[Part]]]:
+    """The commands of a plan in the order in which they are sent, with what each step is about."""
+    tasks = [
+        Part("shelf" if task.task_id in plan.shelves else "task", *plan.places[task.task_id], task)
+        for task in plan.tasks
+    ]
+    links = [
+        Part("relationship", *plan.places[link.from_task_id, link.type, link.to_task_id], link)
+        for link in plan.relationships
+    ]
+    kinds: dict[type, tuple[str, list[Part]]] = {
+        ImportEntry: ("context entries", []),
+        ImportItem: ("checklists", []),
+        ImportSession: ("sessions", []),
+        ImportFile: ("files", []),
+    }
+    for part in plan.parts:
+        kinds[type(part.command)][1].append(part)
+    hung = [(what, _by_age(parts)) for what, parts in kinds.values()]
+    told = all(task.created_at is not None for task in plan.tasks)
+    return [("tasks", _by_age(tasks) if told else tasks), ("relationships", links), *hung]
+
+
+def _by_age(parts: Iterable[Part]) -> list[Part]:
+    """Older ones first, those without a time last; of one time, in the order of the file."""
+    found = list(parts)
+    times = [part.command.created_at for part in found]  # type: ignore[attr-defined]  # each of them has one
+    order = sorted(range(len(found)), key=lambda at: (times[at] is None, times[at] or 0))
+    return [found[at] for at in order]
+
+
+def _key(part: Part) -> object:
+    command = part.command
+    if isinstance(command, ImportTask):
+        return command.task_id
+    if isinstance(command, ImportEntry):
+        return "entry", command.entry_id
+    if isinstance(command, ImportItem):
+        return "item", command.item_id
+    if isinstance(command, ImportSession):
+        return "session", command.task_id, command.session_id
+    if isinstance(command, ImportFile):
+        return "file", command.task_id, command.path, command.file_operation, command.session_id
+    if isinstance(command, AddRelationship):
+        return "relationship", command.from_task_id, command.type, command.to_task_id
+    return None
+
+
+def _keys(parts: Parts) -> Iterable[object]:
+    for link in parts.relationships or ():
+        yield "relationship", link.from_task_id, link.type, link.to_task_id
+    for entry in parts.context_all or ():
+        yield "entry", entry.id
+    for item in parts.progress or ():
+        yield "item", item.id
+    for session in parts.sessions or ():
+        yield "session", session.task_id, session.session_id
+    for file in parts.files or ():
+        yield "file", file.task_id, file.path, file.operation, file.session_id
