@@ -185,7 +185,7 @@ class Kernel:
     def committed_now(self, batch: Batch) -> tuple[Event, ...]:
         """Record a batch that is in the log; the events of it that plug-ins are told of. Called once per batch."""
         changes = batch.changes
-        if changes is None or any(isinstance(command, c.RestoreEvents) for command in batch.commands):
+        if changes is None or any(command.restores for command in batch.commands):
             # What is put back has been told of in its time.
             return ()
         if self.telemetry is not None:

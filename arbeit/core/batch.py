@@ -29,8 +29,6 @@ _NEEDS = 500
 A claim of many tasks may have one for each of its picks, where windows have outlived their rows.
 """
 
-_event = builder(Event)
-
 
 @frozen(weakref_slot=False)
 class Stored:
@@ -46,7 +44,7 @@ def fill(commands: Iterable[c.Command]) -> int:
     """How many of these commands make one transaction, so that no lock is held long."""
     count = rows = 0
     for command in commands:
-        if isinstance(command, c.EraseRecord | c.RestoreEvents):
+        if command.alone:
             # One rewrites what is stored, so nothing of its own batch may still be on the way there; the other brings
             # a batch of its own.
             return count or 1
@@ -188,7 +186,7 @@ class Batch:
 
     def _refuse_project(self, command: c.Command) -> Rejection | None:
         project = self.view.project
-        if isinstance(command, c.RestoreEvents):
+        if command.restores:
             return None
         if project is None:
             if isinstance(command, c.CreateProject):
@@ -256,7 +254,7 @@ class Batch:
         if isinstance(fact, TaskFact):
             task_id, run_id = fact.task_id, fact.run_id
             version = self.view.task(task_id).version
-        event = _event(
+        event = builder(Event)(
             self.view.key,
             position,
             fact.tag,

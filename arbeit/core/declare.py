@@ -2,240 +2,50 @@
 
 attrs is what a type checker sees here, and what `attrs.fields`, `attrs.asdict` and their like see of a class. At run
 time it is imported when one of these first asks: importing it, and compiling the methods of a hundred classes, took
-most of the time of a command-line call. Here a class gets its slots at once, and its `__init__` when first needed.
+most of the time of a command-line call. Here a class gets its slots at once, its `__init__` once some instances were
+made without one, and other methods when they are first called.
 What is offered is what the declarations of this project use; anything else is refused where it is declared.
 """
 
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from arbeit.core.methods import (
+    NOTHING,
+    Factory,
+    Field,
+    Init,
+    Lazily,
+    attributes,
+    fields,
+    is_frozen_class,
+    no_change,
+    restore,
+    shown,
+    state,
+    write_eq,
+    write_hash,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from attrs import Attribute, define, evolve, field, frozen
+    from attrs import define, evolve, field, frozen
 
 __all__ = ["NOTHING", "Factory", "Field", "define", "evolve", "field", "fields", "frozen"]
 
-_put = object.__setattr__
 
-
-class _Nothing:
-    """The type of NOTHING."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "NOTHING"
-
-
-NOTHING: Any = _Nothing()
-"""The default of a field that must be given."""
-
-
-class Factory:
-    """A default that is made anew for every instance."""
-
-    __slots__ = ("make",)
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
-
-
-class Field:
-    """What was declared about one field; the names are those of `attrs.Attribute`."""
-
-    __slots__ = (
-        "converter",
-        "default",
-        "inherited",
-        "kw_only",
-        "metadata",
-        "name",
-        "repr",
-        "type",
-        "validator",
-    )
-
-    def __init__(
-        self,
-        default: Any = NOTHING,  # noqa: ANN401 - a field may default to anything
-        *,
-        validator: Callable[[Any, Any, Any], None] | None = None,
-        converter: Callable[[Any], Any] | None = None,
-        factory: Callable[[], Any] | None = None,
-        repr: bool = True,  # noqa: A002 - as attrs names it
-        metadata: Mapping[str, Any] | None = None,
-        kw_only: bool | None = None,
-    ) -> None:
-        self.name = ""
-        self.type: Any = None
-        self.inherited = False
-        self.default = default if factory is None else Factory(factory)
-        self.validator = validator
-        self.converter = converter
-        self.repr = repr
-        self.metadata = metadata or {}
-        self.kw_only = kw_only
-
-    def __repr__(self) -> str:
-        return f"<field {self.name!r}>"
-
-    def evolve(self, **changes: object) -> Field:
-        """The same field, declared otherwise."""
-        copy = Field.__new__(Field)
-        for name in Field.__slots__:
-            setattr(copy, name, changes[name] if name in changes else getattr(self, name))
-        return copy
-
-
-class _Lazily:
-    """A class attribute that is made, and put in its place, when it is first asked for."""
-
-    __slots__ = ("make", "name", "owner")
-
-    owner: type
-
-    def __init__(self, name: str, make: Callable[[type], Any]) -> None:
-        self.name = name
-        self.make = make
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 - what an attribute is
-        value = self.make(self.owner)
-        setattr(self.owner, self.name, value)
-        return value.__get__(instance, owner) if isinstance(value, FunctionType) else value
-
-
-def fields(cls: type) -> tuple[Attribute[Any], ...]:
-    """The fields of a class declared here, for which attrs is not loaded, or of any other attrs class; in order.
-
-    Raises:
-        TypeError: the class is neither.
-    """
-    for kind in cls.__mro__:
-        if "__attrs_attrs__" in vars(kind):
-            found: Any = vars(kind).get("__declared__")
-            return vars(kind)["__attrs_attrs__"] if found is None else found  # type: ignore[no-any-return]  # as seen
-    msg = f"{cls.__qualname__} is not a class with declared fields"
-    raise TypeError(msg)
-
-
-# -- what every class gets -----------------------------------------------------------------------------
-
-
-def _no_change(*_given: object) -> NoReturn:
-    """Refuse to set or delete: instances are frozen."""
-    from attrs.exceptions import FrozenInstanceError  # noqa: PLC0415 - only a defect ever needs it
-
-    raise FrozenInstanceError
-
-
-def _state(self: object) -> dict[str, Any]:
-    """What is pickled and copied."""
-    return {item.name: getattr(self, item.name) for item in fields(type(self))}
-
-
-def _restore(self: object, state: Mapping[str, Any]) -> None:
-    """Take the place of what was pickled."""
-    for name, value in state.items():
-        _put(self, name, value)
-
-
-def _is_frozen(cls: Any) -> bool:  # noqa: ANN401 - a class; its __setattr__ is compared, whatever its type
-    return cls.__setattr__ is _no_change
-
-
-def _compile(source: str, name: str, owner: type, scope: dict[str, Any]) -> Any:  # noqa: ANN401 - a function
-    # attrs writes its own methods the same way; the names come from class bodies, never from input.
-    exec(compile(source, f"<{name} of {owner.__qualname__}>", "exec"), scope)  # noqa: S102
-    made = scope[name]
-    made.__qualname__ = f"{owner.__qualname__}.{name}"
-    made.__module__ = owner.__module__
-    return made
-
-
-def _init(cls: type) -> Callable[..., None]:
-    """Write a class's `__init__`: convert, store, and let `__attrs_post_init__` check."""
-    frozen_class = _is_frozen(cls)
-    scope: dict[str, Any] = {"NOTHING": NOTHING, "_put": _put}
-    named: dict[bool, list[str]] = {False: [], True: []}
-    lines, hints = [], {}
-    for item in fields(cls):
-        name, value = item.name, item.name
-        default: Any = item.default
-        if default is NOTHING:
-            named[bool(item.kw_only)].append(name)
-        else:
-            scope[f"_d_{name}"] = default
-            named[bool(item.kw_only)].append(f"{name}=_d_{name}")
-            if isinstance(default, Factory):
-                scope[f"_f_{name}"], scope[f"_d_{name}"] = default.make, NOTHING
-                lines.append(f"    if {name} is NOTHING: {name} = _f_{name}()")
-        if item.converter is not None:
-            scope[f"_c_{name}"] = item.converter
-            value = f"_c_{name}({name})"
-        elif item.type is not None:
-            hints[name] = item.type
-        lines.append(f"    put({name!r}, {value})" if frozen_class else f"    self.{name} = {value}")
-    if frozen_class and lines:
-        lines.insert(0, "    put = _put.__get__(self)")
-    if hasattr(cls, "__attrs_post_init__"):
-        lines.append("    self.__attrs_post_init__()")
-    given = ["self", *named[False], *(["*", *named[True]] if named[True] else [])]
-    made = _compile(f"def __init__({', '.join(given)}):\n" + ("\n".join(lines) or "    pass"), "__init__", cls, scope)
-    made.__annotations__ = {**hints, "return": None}
-    return made  # type: ignore[no-any-return]  # the function just made
-
-
-def _eq(cls: type) -> Callable[[Any, Any], bool]:
-    """Write a class's `__eq__`: the same class and equal fields."""
-    same = " and ".join(f"self.{item.name} == other.{item.name}" for item in fields(cls)) or "True"
-    source = (
-        "def __eq__(self, other):\n    if other.__class__ is not self.__class__: return NotImplemented\n"
-        f"    return {same}"
-    )
-    return _compile(source, "__eq__", cls, {})  # type: ignore[no-any-return]  # the function just made
-
-
-def _hash(cls: type) -> Callable[[Any], int]:
-    """Write a class's `__hash__`, of the class and its fields."""
-    names = "".join(f"self.{item.name}, " for item in fields(cls))
-    return _compile(f"def __hash__(self):\n    return hash((kind, {names}))", "__hash__", cls, {"kind": cls})  # type: ignore[no-any-return]
-
-
-def _shown(self: object) -> str:
-    """Name the class and its fields, but for those declared with `repr=False`."""
-    cls = type(self)
-    parts = ", ".join(f"{item.name}={getattr(self, item.name)!r}" for item in fields(cls) if item.repr)
-    return f"{cls.__qualname__.rpartition('>.')[2]}({parts})"
-
-
-def _attributes(cls: type) -> tuple[Attribute[Any], ...]:
-    """What attrs knows of a class: the fields as attrs itself would have them."""
-    import attrs  # noqa: PLC0415 - the point of this module: see above
-
-    def written(item: Any) -> Any:  # noqa: ANN401 - a Field, and what attrs.field makes
-        default = attrs.Factory(item.default.make) if isinstance(item.default, Factory) else item.default
-        return attrs.field(
-            default=attrs.NOTHING if default is NOTHING else default,
-            converter=item.converter,
-            repr=item.repr,
-            metadata=item.metadata,
-            kw_only=item.kw_only,
-            type=item.type,
-        )
-
-    own: Any = fields(cls)
-    twin = attrs.define(these={item.name: written(item) for item in own}, init=False, repr=False, eq=False)(
-        type(cls.__name__, (), {})
-    )
-    made: Any = attrs.fields(twin)
-    inherited = {item.name for item in own if item.inherited}
-    return type(made)(item.evolve(inherited=item.name in inherited) for item in made)  # type: ignore[no-any-return]
-
-
-# -- declaring -----------------------------------------------------------------------------------------
+def _passed_on(base: type) -> tuple[Field, ...]:
+    """The fields that a class declares itself, as its subclasses have them."""
+    known: tuple[Field, ...] | None = vars(base).get("__passed_on__")
+    if known is None:
+        own = vars(base).get("__declared__", ())
+        known = tuple([item.evolve(inherited=True) for item in own if not item.inherited])
+        if own:
+            base.__passed_on__ = known  # type: ignore[attr-defined]  # read above
+    return known
 
 
 def _collected(cls: type, *, kw_only: bool) -> Iterator[Field]:
@@ -255,10 +65,10 @@ def _collected(cls: type, *, kw_only: bool) -> Iterator[Field]:
             raise TypeError(msg)
     above: dict[str, Field] = {}
     for base in reversed(cls.__mro__[1:-1]):
-        for item in vars(base).get("__declared__", ()):
-            if item.name not in own and not item.inherited:
+        for item in _passed_on(base):
+            if item.name not in own:
                 above.pop(item.name, None)
-                above[item.name] = item.evolve(inherited=True)
+                above[item.name] = item
     yield from above.values()
     yield from own.values()
 
@@ -281,31 +91,33 @@ def _refuse_unsound(cls: type, declared: list[Any], *, is_frozen: bool) -> None:
             problem = f"{item.name} has no default, but one before it has"
         optional = optional or not (item.default is NOTHING or item.kw_only)
     for value in vars(cls).values():
-        function = getattr(value, "fget", None) or getattr(value, "__func__", value)
-        if "__class__" in getattr(getattr(function, "__code__", None), "co_freevars", ()):
-            problem = f"{function.__name__} uses super() without arguments, which names a class that is replaced"
+        kind = type(value)
+        if kind is FunctionType or kind is property or kind is classmethod:
+            function = value if kind is FunctionType else value.fget if kind is property else value.__func__
+            if "__class__" in function.__code__.co_freevars:
+                problem = f"{function.__name__} uses super() without arguments, which names a class that is replaced"
     if problem:
         msg = f"{cls.__qualname__}: {problem}"
         raise TypeError(msg)
 
 
-def _methods(cls: type, *, is_frozen: bool, eq: bool, repr: bool) -> tuple[dict[str, Any], list[_Lazily]]:  # noqa: A002
+def _methods(cls: type, *, is_frozen: bool, eq: bool, repr: bool) -> tuple[dict[str, Any], dict[str, Lazily | Init]]:  # noqa: A002
     """The methods of a class that its body does not define: those that all share, and those written when called."""
     body = vars(cls)
-    shared: dict[str, Any] = {"__getstate__": _state, "__setstate__": _restore}
-    lazily = [_Lazily("__attrs_attrs__", _attributes)]
+    shared: dict[str, Any] = {"__getstate__": state, "__setstate__": restore}
+    lazily: dict[str, Lazily | Init] = {"__attrs_attrs__": Lazily("__attrs_attrs__", attributes)}
     if "__init__" not in body:
-        lazily.append(_Lazily("__init__", _init))
+        lazily["__init__"] = Init()
     if eq and "__eq__" not in body:
-        lazily.append(_Lazily("__eq__", _eq))
+        lazily["__eq__"] = Lazily("__eq__", write_eq)
         if is_frozen:
-            lazily.append(_Lazily("__hash__", _hash))
+            lazily["__hash__"] = Lazily("__hash__", write_hash)
         else:
             shared["__hash__"] = None
     if repr and "__repr__" not in body:
-        shared["__repr__"] = _shown
+        shared["__repr__"] = shown
     if is_frozen:
-        shared.update(__setattr__=_no_change, __delattr__=_no_change)
+        shared.update(__setattr__=no_change, __delattr__=no_change)
     return shared, lazily
 
 
@@ -319,7 +131,7 @@ def _declare(
     **wanted: bool,
 ) -> type:
     """The same class with slots for its fields, and methods."""
-    is_frozen = is_frozen or _is_frozen(cls)
+    is_frozen = is_frozen or is_frozen_class(cls)
     declared = list(_collected(cls, kw_only=kw_only))
     if field_transformer is not None:
         declared = field_transformer(cls, declared)
@@ -333,14 +145,14 @@ def _declare(
     body = {
         **{name: value for name, value in vars(cls).items() if name not in left_out},
         **shared,
-        **{each.name: each for each in lazily},
+        **lazily,
         "__slots__": tuple(slots),
         "__qualname__": cls.__qualname__,
         "__match_args__": tuple(item.name for item in declared if not item.kw_only),
         "__declared__": tuple(declared),
     }
     made: type = type(cls)(cls.__name__, cls.__bases__, body)
-    for each in lazily:
+    for each in lazily.values():
         each.owner = made
     return made
 

@@ -20,6 +20,10 @@ _getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
 _copiers: dict[type, Callable[[Any], Any]] = {}
 _sparse: dict[tuple[type, frozenset[str]], Callable[[Any], dict[str, Any]]] = {}
 _builders: dict[type, Callable[..., Any]] = {}
+_twins: dict[type, Any] = {}
+_uses: dict[tuple[object, ...], int] = {}
+UNWRITTEN = 8
+"""Uses of a function before it is written for its class: compiling one costs as much as some fifty slow calls."""
 
 
 class Record:
@@ -64,8 +68,7 @@ def names_of(cls: type) -> tuple[str, ...]:
 def change(record: T, /, **changes: object) -> T:
     """Copy a record with some fields changed, without running validators or converters."""
     cls = type(record)
-    copy = _copiers.get(cls) or _compile(cls)[0]
-    twin = copy(record)
+    twin = (_copiers.get(cls) or _copier(cls))(record)
     for name, value in changes.items():
         setattr(twin, name, value)
     twin.__class__ = cls
@@ -73,16 +76,34 @@ def change(record: T, /, **changes: object) -> T:
 
 
 def builder(cls: type[T]) -> Callable[..., T]:
-    """A constructor that takes every field by position, for rows already known to be sound."""
-    return _builders.get(cls) or _compile(cls)[1]
+    """A constructor that takes every field by position, for rows already known to be sound.
+
+    Ask for it anew where it is used: the first are slow ones, until it is worth writing one.
+    """
+    return _builders.get(cls) or _builder(cls)
 
 
 def sparse(cls: type, leave_out: frozenset[str] = frozenset()) -> Callable[[Any], dict[str, Any]]:
     """A function from a record to its fields that are not at their defaults, by name."""
-    known = _sparse.get((cls, leave_out))
-    if known is not None:
-        return known
+    return _sparse.get((cls, leave_out)) or _sparser(cls, leave_out)
+
+
+def _used(*what: object) -> bool:
+    """Count a use of something unwritten, and say whether writing it has become worth its while."""
+    _uses[what] = count = _uses.get(what, 0) + 1
+    return count > UNWRITTEN
+
+
+def _sparser(cls: type, leave_out: frozenset[str]) -> Callable[[Any], dict[str, Any]]:
     kept = [item for item in fields(cls) if item.name not in leave_out]
+    if not _used(cls, leave_out):
+        plan = [(item.name, item.default) for item in kept]
+
+        def slowly(record: object) -> dict[str, Any]:
+            values = ((name, default, getattr(record, name)) for name, default in plan)
+            return {name: value for name, default, value in values if value is not default and value != default}
+
+        return slowly
     lines = [
         f"    value = record.{item.name}\n    if value is not d{at} and value != d{at}: found[{item.name!r}] = value\n"
         for at, item in enumerate(kept)
@@ -95,17 +116,49 @@ def sparse(cls: type, leave_out: frozenset[str] = frozenset()) -> Callable[[Any]
     return scope["fields"]  # type: ignore[no-any-return]  # the function just made
 
 
-def _compile(cls: type) -> tuple[Callable[[Any], Any], Callable[..., Any]]:
-    names = names_of(cls)
-    twin = type(f"_{cls.__name__}", (), {"__slots__": names})
-    stores = "\n".join(f"    twin.{name} = {{}}{name}" for name in names)
-    source = (
-        f"def copy(record):\n    twin = Twin()\n{stores.format(*['record.'] * len(names))}\n    return twin\n"
-        f"def build({', '.join(names)}):\n    twin = Twin()\n{stores.format(*[''] * len(names))}\n"
-        "    twin.__class__ = Frozen\n    return twin\n"
-    )
-    scope: dict[str, Any] = {"Twin": twin, "Frozen": cls}
+def _twin(cls: type) -> Any:  # noqa: ANN401 - a class made here
+    known = _twins.get(cls)
+    if known is None:
+        known = _twins[cls] = type(f"_{cls.__name__}", (), {"__slots__": names_of(cls)})
+    return known
+
+
+def _copier(cls: type) -> Callable[[Any], Any]:
+    names, twin_class = names_of(cls), _twin(cls)
+    if not _used("copy", cls):
+
+        def slowly(record: object) -> object:
+            twin = twin_class()
+            for name in names:
+                setattr(twin, name, getattr(record, name))
+            return twin
+
+        return slowly
+    stores = "".join(f"    twin.{name} = record.{name}\n" for name in names)
+    scope: dict[str, Any] = {"Twin": twin_class}
     # attrs writes its own __init__ the same way; the names come from class bodies, never from input.
-    exec(source, scope)  # noqa: S102
-    _copiers[cls], _builders[cls] = scope["copy"], scope["build"]
-    return scope["copy"], scope["build"]
+    exec(f"def copy(record):\n    twin = Twin()\n{stores}    return twin\n", scope)  # noqa: S102
+    made: Callable[[Any], Any] = scope["copy"]
+    _copiers[cls] = made
+    return made
+
+
+def _builder(cls: type) -> Callable[..., Any]:
+    names, twin_class = names_of(cls), _twin(cls)
+    if not _used("build", cls):
+
+        def slowly(*values: object) -> object:
+            twin = twin_class()
+            for name, value in zip(names, values, strict=True):
+                setattr(twin, name, value)
+            twin.__class__ = cls
+            return twin
+
+        return slowly
+    stores = "".join(f"    twin.{name} = {name}\n" for name in names)
+    scope: dict[str, Any] = {"Twin": twin_class, "Frozen": cls}
+    head = f"def build({', '.join(names)}):\n    twin = Twin()\n"
+    exec(f"{head}{stores}    twin.__class__ = Frozen\n    return twin\n", scope)  # noqa: S102 - as above
+    made: Callable[..., Any] = scope["build"]
+    _builders[cls] = made
+    return made

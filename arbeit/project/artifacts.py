@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from arbeit.core import commands as c
-from arbeit.core.erasing import ERASED
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.later import Later
 from arbeit.core.limits import check_text
 from arbeit.core.model import Artifact, SecretRef
 from arbeit.project.base import Base, one
+
+if TYPE_CHECKING:
+    from arbeit.core import erasing
+else:
+    erasing = Later("arbeit.core.erasing")
 
 
 class Artifacts(Base):
@@ -52,7 +58,7 @@ class Artifacts(Base):
 
     async def _present(self, artifact_id: str) -> Artifact:
         found = await self.artifact(artifact_id)
-        if found.uri != ERASED:
+        if found.uri != erasing.ERASED:
             return found
         raise ArbeitError(
             Code.ARTIFACT_NOT_FOUND,

@@ -130,7 +130,9 @@ def test_the_script_uses_everything(written: Written) -> None:
     script, result = written.script, written.late
     used = Counter(type(step.command) for step in script)
     kinds = {
-        kind for kind in vars(c).values() if isinstance(kind, type) and issubclass(kind, c.Command) and kind.operation
+        kind
+        for kind in (getattr(c, name) for name in c.__all__)
+        if isinstance(kind, type) and issubclass(kind, c.Command) and kind.operation
     }
     assert kinds - set(used) == set()
     events = Counter(event[2] for event in result.logs["demo"])

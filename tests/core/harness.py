@@ -235,7 +235,8 @@ def commands_with(*names: str) -> list[type[c.Command]]:
 
 def sendable() -> list[type[c.Command]]:
     """Every command class that can be sent, by name."""
-    found = [kind for kind in vars(c).values() if isinstance(kind, type) and issubclass(kind, c.Command)]
+    named = (getattr(c, name) for name in c.__all__)
+    found = [kind for kind in named if isinstance(kind, type) and issubclass(kind, c.Command)]
     return sorted((kind for kind in found if kind.operation), key=lambda kind: kind.__name__)
 
 

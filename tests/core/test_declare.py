@@ -21,6 +21,8 @@ import pytest
 from arbeit.core import declare
 from arbeit.core import model as m
 from arbeit.core.limits import checked_once
+from arbeit.core.methods import Init
+from arbeit.core.record import UNWRITTEN, builder, change, sparse, values_of
 
 SHIM = """
 import sys, types, attrs
@@ -100,7 +102,28 @@ def test_every_class_is_to_attrs_what_attrs_would_have_made_it(
 
 
 Maker = Any
-MAKERS = pytest.mark.parametrize("by", [declare, attrs], ids=["declare", "attrs"])
+
+
+class Written:
+    """As `declare`, with the constructor written before the first instance is made."""
+
+    field = declare.field
+
+    @staticmethod
+    def frozen(*args: Any, **wanted: Any) -> Maker:  # noqa: ANN401 - as attrs.frozen
+        if not args:
+            return lambda cls: Written.frozen(declare.frozen(**wanted)(cls), made=True)
+        kind = args[0] if wanted else declare.frozen(args[0])
+        assert inspect.signature(kind) is not None
+        assert not isinstance(vars(kind)["__init__"], Init)
+        return kind
+
+    @staticmethod
+    def define(kind: type) -> Maker:
+        return Written.frozen(declare.define(kind), made=True)
+
+
+MAKERS = pytest.mark.parametrize("by", [declare, Written, attrs], ids=["declare", "written", "attrs"])
 
 
 def point(by: Maker) -> Maker:
@@ -130,9 +153,9 @@ def test_a_frozen_class_compares_prints_and_refuses_as_attrs_does(by: Maker) -> 
     assert one.__eq__((1, 2)) is NotImplemented
     assert repr(one) == "Point(x=1, y=2, tags=[])"
     assert kind(1).tags is not kind(1).tags
-    for change in (lambda: setattr(one, "x", 5), lambda: delattr(one, "x"), lambda: setattr(one, "new", 5)):
+    for attempt in (lambda: setattr(one, "x", 5), lambda: delattr(one, "x"), lambda: setattr(one, "new", 5)):
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
-            change()
+            attempt()
     assert one.x == 1
     assert not hasattr(one, "__dict__")
 
@@ -209,6 +232,42 @@ def test_wrong_arguments_are_named_with_their_class(by: Maker) -> None:
         kind()
     with pytest.raises(TypeError, match=r"Point\.__init__\(\) got an unexpected keyword argument 'z'"):
         kind(1, z=2)
+
+
+@MAKERS
+def test_arguments_may_be_given_by_place_or_name_but_once(by: Maker) -> None:
+    kind = point(by)
+    assert kind(1, 2, "h") == kind(x=1, y=2, hidden="h") == kind(1, hidden="h", y=2)
+    assert kind(1, tags=[3]).tags == [3]
+    for args, given in [(1, 2, "h", []), {}], [(1,), {"x": 1}], [(), {"y": 1}], [(1,), {"tag": 1}]:
+        with pytest.raises(TypeError, match="__init__"):
+            kind(*args, **given)
+
+
+def test_a_constructor_is_written_once_enough_instances_were_made() -> None:
+    kind = point(declare)
+    made = [kind(1, y=at) for at in range(3 * UNWRITTEN)]
+    assert [(one.x, one.y, one.hidden, one.tags) for one in made] == [(1, at, "secret", []) for at in range(len(made))]
+    assert not isinstance(vars(kind)["__init__"], Init)
+
+
+def test_slow_copies_rows_and_sparse_forms_are_those_of_written_functions() -> None:
+    @declare.frozen(weakref_slot=False)
+    class Kind:  # of this test alone, so that nothing is written for it yet
+        x: int
+        y: int = 0
+        tags: tuple[int, ...] = ()
+
+    kind: Maker = Kind
+    one = kind(1, y=5)
+    first = (change(one, x=2), builder(kind)(*values_of(one)), sparse(kind)(one))
+    for _ in range(2 * UNWRITTEN):
+        last = (change(one, x=2), builder(kind)(*values_of(one)), sparse(kind)(one))
+        assert last == first
+    assert change(one) == one
+    assert first[0] == kind(2, y=5)
+    assert sparse(kind)(one) == {"x": 1, "y": 5}
+    assert {type(each) for each in first[:2]} == {kind}
 
 
 def test_instances_survive_pickling_and_copying() -> None:

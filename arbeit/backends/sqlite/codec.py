@@ -69,7 +69,6 @@ class Codec:
 def _codec(cls: type, table: str) -> Codec:
     names = names_of(cls)
     getter: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-    build: Callable[..., Any] = builder(cls)
     plain = _SETS if cls is not model.Task else frozenset()
     writers = [(at, _WRITERS[name]) for at, name in enumerate(names) if name in _WRITERS.keys() - plain]
     readers = [(at, _READERS[name]) for at, name in enumerate(names) if name in _READERS.keys() - plain]
@@ -84,11 +83,11 @@ def _codec(cls: type, table: str) -> Codec:
 
     def read(row: Sequence[Any]) -> Any:  # noqa: ANN401 - an instance of cls
         if not readers:
-            return build(*row)
+            return builder(cls)(*row)
         values = list(row)
         for at, convert in readers:
             values[at] = convert(values[at])
-        return build(*values)
+        return builder(cls)(*values)
 
     return Codec(table, names, write, read)
 

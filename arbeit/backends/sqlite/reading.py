@@ -19,8 +19,6 @@ from arbeit.queries import Overview, Parts, assemble, exists
 
 _OF_MANY = frozenset({"item", "session", "file"})
 """Kinds whose statement takes many tasks."""
-_event = builder(Event)
-_receipt = builder(Receipt)
 
 
 def _array(values: Iterable[str]) -> str:
@@ -31,27 +29,27 @@ class Reader:
     """Runs named queries on one connection."""
 
     def __init__(self, connection: sqlite3.Connection, sql: Mapping[str, str]) -> None:
-        self._connection = connection
+        self.connection = connection
         self._sql = sql
 
     def entities(self, kind: str, name: str, *parameters: object) -> list[Any]:
         """The entities of a kind that a named query finds."""
         read = CODECS[kind].read
-        return [read(row) for row in self._connection.execute(self._sql[name], parameters)]
+        return [read(row) for row in self.connection.execute(self._sql[name], parameters)]
 
     def raw(self, name: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows that a named query finds."""
-        return self._connection.execute(self._sql[name], parameters).fetchall()
+        return self.connection.execute(self._sql[name], parameters).fetchall()
 
     def select(self, sql: str, values: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement made for the occasion."""
-        return self._connection.execute(sql, values)
+        return self.connection.execute(sql, values)
 
     # -- batches ---------------------------------------------------------------------------------------
 
     def head(self, project: str) -> Head | None:
         """Where a project's log stands."""
-        row = self._connection.execute(self._sql["head"], (project,)).fetchone()
+        row = self.connection.execute(self._sql["head"], (project,)).fetchone()
         return Head(*row) if row is not None else None
 
     def load(self, project: str, reads: Reads, now: int, *, position: int) -> Rows:
@@ -69,7 +67,7 @@ class Reader:
             rows.items = self.entities("item", "items_of", project, _array(reads.items))
         if reads.receipts:
             found = self.raw("receipts", project, json.dumps(sorted(reads.receipts)))
-            rows.receipts = [_receipt(*row) for row in found]
+            rows.receipts = [builder(Receipt)(*row) for row in found]
         if reads.linked:
             rows.sessions = self.entities("session", "sessions_of", project, _array(reads.linked))
             rows.files = self.entities("file", "files_of", project, _array(reads.linked))
@@ -184,7 +182,7 @@ class Reader:
             found = self.raw("history_of_task", project, after, limit, task_id)
         else:
             found = self.raw("history", project, after, limit)
-        return [_event(*row) for row in found]
+        return [builder(Event)(*row) for row in found]
 
     def due(self, now: int, limit: int) -> list[Due]:
         """Projects with something to reclaim or to promote."""

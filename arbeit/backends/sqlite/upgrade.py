@@ -21,8 +21,6 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
 }
 """The fields that version 2 of the schema added."""
 
-_event = builder(Event)
-
 
 def fill_in(connection: sqlite3.Connection, sql: Mapping[str, str]) -> None:
     """Set the fields that version 2 added, in every project; a log that cannot be folded is left to `verify`."""
@@ -40,7 +38,7 @@ def _events(reader: Reader, project: str) -> Iterator[Event]:
     after, chunk = 0, reader.raw("history", project, 0, 1_000)
     while chunk:
         for row in chunk:
-            event = _event(*row)
+            event = builder(Event)(*row)
             after = event.position
             yield event
         chunk = reader.raw("history", project, after, 1_000)

@@ -43,6 +43,10 @@ class Command(Record):
     operation: ClassVar[str] = ""
     urgency: ClassVar[int] = 3
     """Place inside a batch: 0 before 4. Renewals, endings, the sweep, the rest, new work."""
+    alone: ClassVar[bool] = False
+    """Whether it makes a transaction of its own."""
+    restores: ClassVar[bool] = False
+    """Whether it puts back what was recorded elsewhere, project and all."""
 
     actor: str = field(default="anonymous", validator=limits.name)
     idempotency_key: str | None = field(default=None, validator=text(size=255, opaque=True))

@@ -138,6 +138,7 @@ class EraseRecord(Command):
     """Remove the text of one record for good, from rows and log; only supervisors may. An item needs its `task_id`."""
 
     operation = "record.erase"
+    alone = True
     urgency = 0
     kind: str = field(validator=one_of(ERASABLE))
     record_id: str = field(validator=ident)

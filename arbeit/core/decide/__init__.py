@@ -2,98 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from arbeit.core import commands as c
+from arbeit.core.commands import Command
 from arbeit.core.decide.base import Env, Need, Restored, Steps, unknown_actor
-from arbeit.core.decide.edges import add_relationship, remove_relationship
-from arbeit.core.decide.endings import (
-    block_task,
-    cancel_task,
-    complete_task,
-    delete_task,
-    fail_task,
-    release_task,
-    unblock_task,
-)
-from arbeit.core.decide.grants import claim_tasks, explain_claim, renew_lease, start_task, sweep
-from arbeit.core.decide.handing import approve_task, handoff_task, request_changes
-from arbeit.core.decide.imports import (
-    import_artifact,
-    import_entry,
-    import_file,
-    import_item,
-    import_run,
-    import_session,
-)
-from arbeit.core.decide.notes import add_context, add_progress, complete_progress, supersede_context
-from arbeit.core.decide.preempting import preempt_task
-from arbeit.core.decide.records import (
-    attach_artifact,
-    erase_record,
-    link_file,
-    link_session,
-    report_usage,
-    set_secret,
-    use_secret,
-)
-from arbeit.core.decide.restoring import restore_events
-from arbeit.core.decide.setup import create_project, register_agent, set_queue, update_project
-from arbeit.core.decide.tasks import create_task, import_task, rerank_tasks, update_task
+from arbeit.core.later import Functions
 from arbeit.core.view import View
 
 __all__ = ["Env", "Need", "Restored", "Steps", "decide", "unknown_actor"]
 
-_DECIDE: Mapping[type[c.Command], Callable[[View, Any, Env], Steps]] = {
-    c.CreateProject: create_project,
-    c.UpdateProject: update_project,
-    c.SetQueue: set_queue,
-    c.RegisterAgent: register_agent,
-    c.CreateTask: create_task,
-    c.UpdateTask: update_task,
-    c.ImportTask: import_task,
-    c.ClaimTasks: claim_tasks,
-    c.ExplainClaim: explain_claim,
-    c.StartTask: start_task,
-    c.ResumeTask: start_task,
-    c.RenewLease: renew_lease,
-    c.ReleaseTask: release_task,
-    c.CompleteTask: complete_task,
-    c.FailTask: fail_task,
-    c.CancelTask: cancel_task,
-    c.BlockTask: block_task,
-    c.UnblockTask: unblock_task,
-    c.HandoffTask: handoff_task,
-    c.ApproveTask: approve_task,
-    c.RequestChanges: request_changes,
-    c.PreemptTask: preempt_task,
-    c.DeleteTask: delete_task,
-    c.EraseRecord: erase_record,
-    c.RerankTasks: rerank_tasks,
-    c.ReportUsage: report_usage,
-    c.LinkSession: link_session,
-    c.LinkFile: link_file,
-    c.AttachArtifact: attach_artifact,
-    c.SetSecret: set_secret,
-    c.UseSecret: use_secret,
-    c.Sweep: sweep,
-    c.AddRelationship: add_relationship,
-    c.RemoveRelationship: remove_relationship,
-    c.AddContext: add_context,
-    c.SupersedeContext: supersede_context,
-    c.AddProgress: add_progress,
-    c.CompleteProgress: complete_progress,
-    c.ImportEntry: import_entry,
-    c.ImportItem: import_item,
-    c.ImportSession: import_session,
-    c.ImportFile: import_file,
-    c.ImportArtifact: import_artifact,
-    c.ImportRun: import_run,
-    c.RestoreEvents: restore_events,
-}
+_DECIDE = Functions(
+    __name__,
+    {
+        "project.create": "setup.create_project",
+        "project.update": "setup.update_project",
+        "queue.set": "setup.set_queue",
+        "agent.register": "setup.register_agent",
+        "task.create": "tasks.create_task",
+        "task.update": "tasks.update_task",
+        "task.import": "tasks.import_task",
+        "task.claim": "grants.claim_tasks",
+        "task.explain": "grants.explain_claim",
+        "task.start": "grants.start_task",
+        "task.resume": "grants.start_task",
+        "lease.renew": "grants.renew_lease",
+        "task.release": "endings.release_task",
+        "task.complete": "endings.complete_task",
+        "task.fail": "endings.fail_task",
+        "task.cancel": "endings.cancel_task",
+        "task.block": "endings.block_task",
+        "task.unblock": "endings.unblock_task",
+        "task.handoff": "handing.handoff_task",
+        "task.approve": "handing.approve_task",
+        "task.request_changes": "handing.request_changes",
+        "task.preempt": "preempting.preempt_task",
+        "task.delete": "endings.delete_task",
+        "record.erase": "records.erase_record",
+        "project.rerank": "tasks.rerank_tasks",
+        "run.usage": "records.report_usage",
+        "session.link": "records.link_session",
+        "file.link": "records.link_file",
+        "artifact.attach": "records.attach_artifact",
+        "secret.set": "records.set_secret",
+        "secret.use": "records.use_secret",
+        "sweep": "grants.sweep",
+        "relationship.add": "edges.add_relationship",
+        "relationship.remove": "edges.remove_relationship",
+        "context.add": "notes.add_context",
+        "context.supersede": "notes.supersede_context",
+        "progress.add": "notes.add_progress",
+        "progress.complete": "notes.complete_progress",
+        "context.import": "imports.import_entry",
+        "progress.import": "imports.import_item",
+        "session.import": "imports.import_session",
+        "file.import": "imports.import_file",
+        "artifact.import": "imports.import_artifact",
+        "run.import": "imports.import_run",
+        "events.restore": "restoring.restore_events",
+    },
+)
+"""What decides, by operation."""
 
 
-def decide(view: View, command: c.Command, env: Env) -> Steps:
+def decide(view: View, command: Command, env: Env) -> Steps:
     """Begin the decision of one command."""
-    return _DECIDE[type(command)](view, command, env)
+    return _DECIDE[command.operation](view, command, env)  # type: ignore[no-any-return]  # as every function there

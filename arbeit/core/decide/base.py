@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
 from arbeit.core.codec import Codec
-from arbeit.core.commands import AddProgress, Command, CompleteProgress, TenureCommand
+from arbeit.core.commands import Command, TenureCommand
 from arbeit.core.declare import field, frozen
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskReadied
@@ -15,6 +16,9 @@ from arbeit.core.model import Event, Lease, Notice, Reply, Task
 from arbeit.core.policy import Policies
 from arbeit.core.transitions import illegal
 from arbeit.core.view import View
+
+if TYPE_CHECKING:
+    from arbeit.core.commands import AddProgress, CompleteProgress
 
 
 @frozen(weakref_slot=False)

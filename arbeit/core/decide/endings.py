@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from arbeit.core import commands as c
 from arbeit.core import graph
@@ -39,7 +40,8 @@ from arbeit.core.policy import Claimed
 from arbeit.core.transitions import step_for
 from arbeit.core.view import View
 
-_AndClaim = c.ReleaseTask | c.CompleteTask | c.FailTask | c.ApproveTask | c.RequestChanges
+if TYPE_CHECKING:
+    _AndClaim = c.ReleaseTask | c.CompleteTask | c.FailTask | c.ApproveTask | c.RequestChanges
 
 
 def tenure(view: View, env: Env, command: c.TenureCommand) -> Generator[Need, None, Task | Rejection]:

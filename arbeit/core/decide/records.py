@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arbeit.core import commands as c
-from arbeit.core import erasing
 from arbeit.core.decide.base import Env, Need, Steps, fresh_id, refuse_subordinate
 from arbeit.core.decide.notes import heard, written
 from arbeit.core.errors import Code, Rejection
@@ -19,11 +18,17 @@ from arbeit.core.events import (
     SessionLinked,
     UsageReported,
 )
+from arbeit.core.later import Later
 from arbeit.core.limits import COUNTERS, MAX_INTEGER
 from arbeit.core.loads import Reads
 from arbeit.core.model import FileLink, Reply, SessionLink
 from arbeit.core.record import change
 from arbeit.core.view import View
+
+if TYPE_CHECKING:
+    from arbeit.core import erasing
+else:
+    erasing = Later("arbeit.core.erasing")
 
 
 def report_usage(view: View, command: c.ReportUsage, env: Env) -> Steps:

@@ -6,56 +6,89 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from arbeit.core.events.base import HEADER_FIELDS, Fact, TaskFact, TenureEnded
 from arbeit.core.events.catalogue import FACTS
-from arbeit.core.events.imports import (
-    ArtifactImported,
-    ContextImported,
-    FileImported,
-    ProgressImported,
-    RunImported,
-    SessionImported,
-)
-from arbeit.core.events.records import (
-    ArtifactAttached,
-    ContextAdded,
-    ContextSuperseded,
-    FileLinked,
-    ProgressAdded,
-    ProgressCompleted,
-    RecordErased,
-    SecretUsed,
-    SessionLinked,
-    UsageReported,
-)
-from arbeit.core.events.setup import AgentRegistered, ProjectCreated, ProjectUpdated, QueueSet, SecretSet, TasksReranked
-from arbeit.core.events.tasks import (
-    RelationshipAdded,
-    RelationshipImported,
-    RelationshipRemoved,
-    TaskCreated,
-    TaskDeleted,
-    TaskImported,
-    TaskReadied,
-    TaskUnblocked,
-    TaskUpdated,
-)
-from arbeit.core.events.tenures import (
-    ChangesRequested,
-    HandoffAccepted,
-    PreemptRequested,
-    ReviewApproved,
-    TaskBlocked,
-    TaskCancelled,
-    TaskClaimed,
-    TaskCompleted,
-    TaskEscalated,
-    TaskFailed,
-    TaskHandedOver,
-    TaskReclaimed,
-    TaskReleased,
-    TaskSubmitted,
-)
+from arbeit.core.later import getter
+
+if TYPE_CHECKING:
+    from arbeit.core.events.imports import (
+        ArtifactImported,
+        ContextImported,
+        FileImported,
+        ProgressImported,
+        RunImported,
+        SessionImported,
+    )
+    from arbeit.core.events.records import (
+        ArtifactAttached,
+        ContextAdded,
+        ContextSuperseded,
+        FileLinked,
+        ProgressAdded,
+        ProgressCompleted,
+        RecordErased,
+        SecretUsed,
+        SessionLinked,
+        UsageReported,
+    )
+    from arbeit.core.events.setup import (
+        AgentRegistered,
+        ProjectCreated,
+        ProjectUpdated,
+        QueueSet,
+        SecretSet,
+        TasksReranked,
+    )
+    from arbeit.core.events.tasks import (
+        RelationshipAdded,
+        RelationshipImported,
+        RelationshipRemoved,
+        TaskCreated,
+        TaskDeleted,
+        TaskImported,
+        TaskReadied,
+        TaskUnblocked,
+        TaskUpdated,
+    )
+    from arbeit.core.events.tenures import (
+        ChangesRequested,
+        HandoffAccepted,
+        PreemptRequested,
+        ReviewApproved,
+        TaskBlocked,
+        TaskCancelled,
+        TaskClaimed,
+        TaskCompleted,
+        TaskEscalated,
+        TaskFailed,
+        TaskHandedOver,
+        TaskReclaimed,
+        TaskReleased,
+        TaskSubmitted,
+    )
+else:
+    __getattr__ = getter(
+        __name__,
+        {
+            "imports": "ArtifactImported ContextImported FileImported ProgressImported RunImported SessionImported",
+            "records": (
+                "ArtifactAttached ContextAdded ContextSuperseded FileLinked ProgressAdded ProgressCompleted "
+                "RecordErased SecretUsed SessionLinked UsageReported"
+            ),
+            "setup": "AgentRegistered ProjectCreated ProjectUpdated QueueSet SecretSet TasksReranked",
+            "tasks": (
+                "RelationshipAdded RelationshipImported RelationshipRemoved TaskCreated TaskDeleted TaskImported "
+                "TaskReadied TaskUnblocked TaskUpdated"
+            ),
+            "tenures": (
+                "ChangesRequested HandoffAccepted PreemptRequested ReviewApproved TaskBlocked TaskCancelled "
+                "TaskClaimed TaskCompleted TaskEscalated TaskFailed TaskHandedOver TaskReclaimed TaskReleased "
+                "TaskSubmitted"
+            ),
+        },
+    )
 
 __all__ = [
     "FACTS",

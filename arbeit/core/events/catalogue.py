@@ -1,106 +1,79 @@
-"""Every fact by its tag."""
+"""Every fact by its tag. A fact's class is called as its tag is, in capitals; it is imported when it is first met."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from arbeit.core.events.base import Fact
-from arbeit.core.events.imports import (
-    ArtifactImported,
-    ContextImported,
-    FileImported,
-    ProgressImported,
-    RunImported,
-    SessionImported,
-)
-from arbeit.core.events.records import (
-    ArtifactAttached,
-    ContextAdded,
-    ContextSuperseded,
-    FileLinked,
-    ProgressAdded,
-    ProgressCompleted,
-    RecordErased,
-    SecretUsed,
-    SessionLinked,
-    UsageReported,
-)
-from arbeit.core.events.setup import AgentRegistered, ProjectCreated, ProjectUpdated, QueueSet, SecretSet, TasksReranked
-from arbeit.core.events.tasks import (
-    RelationshipAdded,
-    RelationshipImported,
-    RelationshipRemoved,
-    TaskCreated,
-    TaskDeleted,
-    TaskImported,
-    TaskReadied,
-    TaskUnblocked,
-    TaskUpdated,
-)
-from arbeit.core.events.tenures import (
-    ChangesRequested,
-    HandoffAccepted,
-    PreemptRequested,
-    ReviewApproved,
-    TaskBlocked,
-    TaskCancelled,
-    TaskClaimed,
-    TaskCompleted,
-    TaskEscalated,
-    TaskFailed,
-    TaskHandedOver,
-    TaskReclaimed,
-    TaskReleased,
-    TaskSubmitted,
+
+_TAGS = (
+    "project_created",
+    "project_updated",
+    "queue_set",
+    "agent_registered",
+    "task_created",
+    "task_imported",
+    "task_updated",
+    "tasks_reranked",
+    "task_readied",
+    "task_claimed",
+    "task_handed_over",
+    "handoff_accepted",
+    "preempt_requested",
+    "task_released",
+    "task_failed",
+    "task_reclaimed",
+    "task_escalated",
+    "task_completed",
+    "task_submitted",
+    "review_approved",
+    "changes_requested",
+    "task_cancelled",
+    "task_deleted",
+    "task_blocked",
+    "task_unblocked",
+    "relationship_added",
+    "relationship_imported",
+    "relationship_removed",
+    "context_added",
+    "context_superseded",
+    "progress_added",
+    "progress_completed",
+    "usage_reported",
+    "session_linked",
+    "file_linked",
+    "artifact_attached",
+    "secret_set",
+    "secret_used",
+    "record_erased",
+    "context_imported",
+    "progress_imported",
+    "session_imported",
+    "file_imported",
+    "artifact_imported",
+    "run_imported",
 )
 
-FACTS: Mapping[str, type[Fact]] = {
-    fact.tag: fact
-    for fact in (
-        ProjectCreated,
-        ProjectUpdated,
-        QueueSet,
-        AgentRegistered,
-        TaskCreated,
-        TaskImported,
-        TaskUpdated,
-        TasksReranked,
-        TaskReadied,
-        TaskClaimed,
-        TaskHandedOver,
-        HandoffAccepted,
-        PreemptRequested,
-        TaskReleased,
-        TaskFailed,
-        TaskReclaimed,
-        TaskEscalated,
-        TaskCompleted,
-        TaskSubmitted,
-        ReviewApproved,
-        ChangesRequested,
-        TaskCancelled,
-        TaskDeleted,
-        TaskBlocked,
-        TaskUnblocked,
-        RelationshipAdded,
-        RelationshipImported,
-        RelationshipRemoved,
-        ContextAdded,
-        ContextSuperseded,
-        ProgressAdded,
-        ProgressCompleted,
-        UsageReported,
-        SessionLinked,
-        FileLinked,
-        ArtifactAttached,
-        SecretSet,
-        SecretUsed,
-        RecordErased,
-        ContextImported,
-        ProgressImported,
-        SessionImported,
-        FileImported,
-        ArtifactImported,
-        RunImported,
-    )
-}
+
+class _Facts(Mapping[str, type[Fact]]):
+    """The classes of facts, of which a process imports those that it meets."""
+
+    def __init__(self, tags: tuple[str, ...]) -> None:
+        self._found: dict[str, type[Fact] | None] = dict.fromkeys(tags)
+
+    def __getitem__(self, tag: str) -> type[Fact]:
+        found = self._found[tag]
+        if found is None:
+            name = "".join(word.capitalize() for word in tag.split("_"))
+            found = self._found[tag] = getattr(import_module("arbeit.core.events"), name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+FACTS: Mapping[str, type[Fact]] = _Facts(_TAGS)

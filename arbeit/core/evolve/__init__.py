@@ -2,65 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from arbeit.core import events as e
-from arbeit.core.evolve import imports, notes, records, setup, tasks, tenures
+from arbeit.core.events import Fact
 from arbeit.core.evolve.base import Stamp
+from arbeit.core.later import Functions
 from arbeit.core.view import View
 
 __all__ = ["Stamp", "evolve"]
 
-_APPLY: Mapping[type[e.Fact], Callable[[View, Any, Stamp], None]] = {
-    e.ProjectCreated: setup.project_created,
-    e.ProjectUpdated: setup.project_updated,
-    e.QueueSet: setup.queue_set,
-    e.AgentRegistered: setup.agent_registered,
-    e.TaskCreated: tasks.task_created,
-    e.TaskImported: tasks.task_imported,
-    e.TaskUpdated: tasks.task_updated,
-    e.TasksReranked: tasks.tasks_reranked,
-    e.TaskReadied: tasks.task_readied,
-    e.TaskDeleted: tasks.task_deleted,
-    e.TaskClaimed: tenures.task_claimed,
-    e.TaskHandedOver: tenures.task_handed_over,
-    e.HandoffAccepted: tenures.handoff_accepted,
-    e.PreemptRequested: tenures.preempt_requested,
-    e.TaskSubmitted: tenures.task_submitted,
-    e.ReviewApproved: tenures.review_approved,
-    e.ChangesRequested: tenures.changes_requested,
-    e.TaskReleased: tenures.task_released,
-    e.TaskFailed: tenures.task_failed,
-    e.TaskReclaimed: tenures.task_reclaimed,
-    e.TaskEscalated: tenures.task_escalated,
-    e.TaskCompleted: tenures.task_completed,
-    e.TaskCancelled: tenures.task_cancelled,
-    e.TaskBlocked: tenures.task_blocked,
-    e.TaskUnblocked: tenures.task_unblocked,
-    e.RelationshipAdded: notes.relationship_added,
-    e.RelationshipImported: notes.relationship_added,
-    e.RelationshipRemoved: notes.relationship_removed,
-    e.ContextAdded: notes.context_added,
-    e.ContextSuperseded: notes.context_superseded,
-    e.ProgressAdded: notes.progress_added,
-    e.ProgressCompleted: notes.progress_completed,
-    e.UsageReported: records.usage_reported,
-    e.SessionLinked: records.session_linked,
-    e.FileLinked: records.file_linked,
-    e.ArtifactAttached: records.artifact_attached,
-    e.SecretSet: records.secret_set,
-    e.SecretUsed: records.secret_used,
-    e.RecordErased: records.record_erased,
-    e.ContextImported: imports.context_imported,
-    e.ProgressImported: imports.progress_imported,
-    e.SessionImported: imports.session_imported,
-    e.FileImported: imports.file_imported,
-    e.ArtifactImported: imports.artifact_imported,
-    e.RunImported: imports.run_imported,
-}
+_APPLY = Functions(
+    __name__,
+    {
+        "project_created": "setup.project_created",
+        "project_updated": "setup.project_updated",
+        "queue_set": "setup.queue_set",
+        "agent_registered": "setup.agent_registered",
+        "task_created": "tasks.task_created",
+        "task_imported": "tasks.task_imported",
+        "task_updated": "tasks.task_updated",
+        "tasks_reranked": "tasks.tasks_reranked",
+        "task_readied": "tasks.task_readied",
+        "task_deleted": "tasks.task_deleted",
+        "task_claimed": "tenures.task_claimed",
+        "task_handed_over": "tenures.task_handed_over",
+        "handoff_accepted": "tenures.handoff_accepted",
+        "preempt_requested": "tenures.preempt_requested",
+        "task_submitted": "tenures.task_submitted",
+        "review_approved": "tenures.review_approved",
+        "changes_requested": "tenures.changes_requested",
+        "task_released": "tenures.task_released",
+        "task_failed": "tenures.task_failed",
+        "task_reclaimed": "tenures.task_reclaimed",
+        "task_escalated": "tenures.task_escalated",
+        "task_completed": "tenures.task_completed",
+        "task_cancelled": "tenures.task_cancelled",
+        "task_blocked": "tenures.task_blocked",
+        "task_unblocked": "tenures.task_unblocked",
+        "relationship_added": "notes.relationship_added",
+        "relationship_imported": "notes.relationship_added",
+        "relationship_removed": "notes.relationship_removed",
+        "context_added": "notes.context_added",
+        "context_superseded": "notes.context_superseded",
+        "progress_added": "notes.progress_added",
+        "progress_completed": "notes.progress_completed",
+        "usage_reported": "records.usage_reported",
+        "session_linked": "records.session_linked",
+        "file_linked": "records.file_linked",
+        "artifact_attached": "records.artifact_attached",
+        "secret_set": "records.secret_set",
+        "secret_used": "records.secret_used",
+        "record_erased": "records.record_erased",
+        "context_imported": "imports.context_imported",
+        "progress_imported": "imports.progress_imported",
+        "session_imported": "imports.session_imported",
+        "file_imported": "imports.file_imported",
+        "artifact_imported": "imports.artifact_imported",
+        "run_imported": "imports.run_imported",
+    },
+)
+"""What applies a fact, by tag."""
 
 
-def evolve(view: View, fact: e.Fact, stamp: Stamp) -> None:
+def evolve(view: View, fact: Fact, stamp: Stamp) -> None:
     """Apply a fact. Deterministic: the same facts in the same order give the same view."""
-    _APPLY[type(fact)](view, fact, stamp)
+    _APPLY[fact.tag](view, fact, stamp)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from arbeit.core import erasing
+from typing import TYPE_CHECKING
+
 from arbeit.core import events as e
 from arbeit.core.evolve.base import Stamp, touch
+from arbeit.core.later import Later
 from arbeit.core.model import Artifact, FileLink, SecretRef, SessionLink, freeze
 from arbeit.core.record import change
 from arbeit.core.view import View
+
+if TYPE_CHECKING:
+    from arbeit.core import erasing
+else:
+    erasing = Later("arbeit.core.erasing")
 
 
 def usage_reported(view: View, fact: e.UsageReported, stamp: Stamp) -> None:
