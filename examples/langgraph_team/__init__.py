@@ -1,0 +1,1 @@
+"""A planner, workers and a reviewer as one LangGraph graph over one Arbeit project."""
