@@ -15,13 +15,14 @@ from arbeit.ports import Blob, LocalStore, LookupKind
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice, within
 
 if TYPE_CHECKING:
-    from arbeit import audit, transfer
+    from arbeit import audit, dumping, transfer
     from arbeit.audit import Snapshot, Verification
+    from arbeit.dumping import Chunk
     from arbeit.secret_providers import Secret
     from arbeit.stats import Stats
     from arbeit.transfer import Source
 else:
-    audit, transfer = Later("arbeit.audit"), Later("arbeit.transfer")
+    audit, dumping, transfer = Later("arbeit.audit"), Later("arbeit.dumping"), Later("arbeit.transfer")
 
 T = TypeVar("T")
 
@@ -100,6 +101,12 @@ class Answers(Protocol):
 
     async def lookup(self, project: str, kind: LookupKind, keys: Sequence[str], actor: str) -> list[Any]:
         """Entities by id, those that exist and that an actor may see."""
+
+    def dump(self, project: str, actor: str) -> AsyncGenerator[Chunk, None]:
+        """A whole project as it is at one moment, in chunks, for those who see all of it; see `arbeit.dumping`."""
+
+    async def beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        """Run what may block or take long, where it holds up nobody."""
 
 
 class Asking(ABC):
@@ -213,6 +220,19 @@ class Asking(ABC):
     async def secrets(self, project: str, actor: str) -> list[SecretRef]:
         """Every reference to a secret, by name."""
         return await self._with_everything(project, actor, lambda: self._store.secrets(project))
+
+    async def dump(self, project: str, actor: str) -> AsyncGenerator[Chunk, None]:
+        """A whole project as it is at one moment, in chunks."""
+        chunks = await self._with_everything(project, actor, lambda: dumping.cut(self._store, project))
+        try:
+            while (chunk := await self._read(next, chunks, None)) is not None:
+                yield chunk
+        finally:
+            chunks.close()
+
+    async def beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
+        """Run what may block or take long, where it holds up nobody."""
+        return await self._beside(function, *args)
 
     # -- blobs and secrets -----------------------------------------------------------------------------
 

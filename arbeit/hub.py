@@ -95,6 +95,15 @@ class Hub:
             self._engine, key, actor if actor is not None else self.actor, create=create, settings=settings
         )
 
+    def handle(self, key: str, *, actor: str | None = None) -> Project:
+        """A handle of a project that need not be there yet: what `arbeit.exchange.restore` puts an export into.
+
+        Raises:
+            ArbeitError: INVALID_INPUT for a bad key.
+        """
+        c.CreateProject(key=key)  # which checks it
+        return Project(self._engine, key, actor if actor is not None else self.actor)
+
     async def claim(
         self,
         agent: str | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 from arbeit.core.declare import frozen
@@ -205,6 +205,17 @@ class Library(Protocol):
 
 class LocalStore(BlockingStore, Inspection, Library, Protocol):
     """What the engine drives."""
+
+
+class Dumping(Protocol):
+    """An optional port beside `LocalStore`: exports of a store that has it take no memory for a project's size."""
+
+    def dump(self, project: str) -> Generator[tuple[str, list[Any]], None, None]:
+        """Everything of a project as of one moment, a few rows at a time: (kind, entities) in the order of `DUMPED`.
+
+        Each kind in the order of arrival, or of its key (`BY_KEY`), see `arbeit.dumping`; the steps may be made in
+        several threads, one after another. Closing it releases what is held. Brings nothing where there is no project.
+        """
 
 
 @frozen

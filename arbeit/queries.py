@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, TypeVar, get_args
 
 from arbeit.core.declare import evolve, field, frozen
@@ -248,7 +249,7 @@ def within(overview: Overview, scope: Scope) -> Overview:
 
 
 class Source(Protocol):
-    """Where a task's parts are read from, each list in the order of creation."""
+    """Where a task's parts are read from, each list in the order of arrival."""
 
     def edges(self, task_id: str) -> Sequence[Relationship]:
         """The relationships that touch a task."""
@@ -278,17 +279,19 @@ _KINDS: Mapping[str, str] = {"files": "file", "sessions": "session", "artifacts"
 def assemble(source: Source, task: Task, include: Collection[str], scope: Scope) -> Parts:
     """A task with the parts asked for, as far as they are in scope."""
     made: dict[str, Any] = {
-        name: tuple(source.of_task(kind, task.id)) for name, kind in _KINDS.items() if name in include
+        name: _by_age(source.of_task(kind, task.id), _BEGINS.get(name, "created_at"))
+        for name, kind in _KINDS.items()
+        if name in include
     }
     if not _FAMILY.isdisjoint(include):
         made |= _family(source, task, scope)
     if not {"context", "context_all", "decisions"}.isdisjoint(include):
-        entries: tuple[ContextEntry, ...] = tuple(source.of_task("entry", task.id))
+        entries: tuple[ContextEntry, ...] = _by_age(source.of_task("entry", task.id))
         made["context_all"] = entries
         made["context"] = tuple(entry for entry in entries if entry.superseded_by is None)
         made["decisions"] = tuple(entry for entry in entries if entry.type == "decision")
     if not {"progress", "progress_summary"}.isdisjoint(include):
-        items: tuple[ProgressItem, ...] = tuple(source.of_task("item", task.id))
+        items: tuple[ProgressItem, ...] = _by_age(source.of_task("item", task.id))
         made["progress"] = items
         made["progress_summary"] = Counts(len(items), sum(item.completed for item in items))
     if "lease" in include:
@@ -299,8 +302,16 @@ def assemble(source: Source, task: Task, include: Collection[str], scope: Scope)
     return Parts(task, included=asked, **{name: part for name, part in made.items() if name in asked})
 
 
+_BEGINS: Mapping[str, str] = {"runs": "started_at"}
+
+
+def _by_age(rows: Iterable[T], name: str = "created_at") -> tuple[T, ...]:
+    """In the order of creation, which is that of arrival but for what was taken over from elsewhere."""
+    return tuple(sorted(rows, key=attrgetter(name)))
+
+
 def _family(source: Source, task: Task, scope: Scope) -> dict[str, Any]:
-    edges = source.edges(task.id)
+    edges = _by_age(source.edges(task.id))
     names = {edge.from_task_id for edge in edges} | {edge.to_task_id for edge in edges}
     visible = {one.id: one for one in source.some_tasks(names) if exists(one, scope)}
     seen = [edge for edge in edges if edge.from_task_id in visible and edge.to_task_id in visible]

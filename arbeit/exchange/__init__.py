@@ -7,22 +7,45 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from arbeit.exchange.draft import Plan, Problem
+    from arbeit.exchange.exporting import Exported, export
     from arbeit.exchange.importing import import_file
+    from arbeit.exchange.merging import Record, records
     from arbeit.exchange.plan import read_plan
     from arbeit.exchange.reading import FORMATS
     from arbeit.exchange.report import Counts, Report
+    from arbeit.exchange.restoring import Restored, restore
 
 _HOMES = {
     "FORMATS": "arbeit.exchange.reading",
     "Counts": "arbeit.exchange.report",
+    "Exported": "arbeit.exchange.exporting",
     "Plan": "arbeit.exchange.draft",
     "Problem": "arbeit.exchange.draft",
+    "Record": "arbeit.exchange.merging",
     "Report": "arbeit.exchange.report",
+    "Restored": "arbeit.exchange.restoring",
+    "export": "arbeit.exchange.exporting",
     "import_file": "arbeit.exchange.importing",
     "read_plan": "arbeit.exchange.plan",
+    "records": "arbeit.exchange.merging",
+    "restore": "arbeit.exchange.restoring",
 }
 
-__all__ = ["FORMATS", "Counts", "Plan", "Problem", "Report", "import_file", "read_plan"]
+__all__ = [
+    "FORMATS",
+    "Counts",
+    "Exported",
+    "Plan",
+    "Problem",
+    "Record",
+    "Report",
+    "Restored",
+    "export",
+    "import_file",
+    "read_plan",
+    "records",
+    "restore",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -82,7 +82,8 @@ async def claim_across(
 
 async def _weights(session: Session, agent: str, projects: Iterable[str] | None) -> Mapping[str, int]:
     if projects is None:
-        return {one.key: one.weight for one in await session.projects() if one.archived_at is None}
+        open_ones = (one for one in await session.projects() if one.archived_at is None and one.restoring is None)
+        return {one.key: one.weight for one in open_ones}
     if isinstance(projects, str):
         refuse("projects", "must be a list of project keys", "For one project: project.claim(...).")
     found = {}

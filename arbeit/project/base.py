@@ -42,6 +42,11 @@ def _check_command(field: str, command: object) -> None:
         refuse(field, f"must be a command, not {type(command).__name__}", "Make one with a class of arbeit.commands.")
 
 
+def session_of(project: Base) -> Session:
+    """What a project speaks through: for what belongs to Arbeit beside the project's own verbs."""
+    return project._session  # noqa: SLF001 - of the class below
+
+
 class Base:
     """A session, the project it is about, and who speaks."""
 

@@ -91,6 +91,15 @@ class Hub:
             raise project_not_found(key)
         return Project(AsyncProject(self._session, key, actor), self._session)
 
+    def handle(self, key: str, *, actor: str | None = None) -> Project:
+        """A handle of a project that need not be there yet: what `arbeit.exchange.restore` puts an export into.
+
+        Raises:
+            ArbeitError: INVALID_INPUT for a bad key.
+        """
+        c.CreateProject(key=key)  # which checks it
+        return Project(AsyncProject(self._session, key, actor if actor is not None else self.actor), self._session)
+
     def claim(
         self,
         agent: str | None = None,

@@ -290,7 +290,7 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "entry_id": IDENT,
         "task_id": IDENT,
         "type": ENTRY,
-        "content": words(required=True),
+        "content": LONG,
         "author": AUTHOR,
         "created_at": COUNT,
         "metadata": json_object(),

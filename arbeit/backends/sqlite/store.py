@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Condition
 from typing import TYPE_CHECKING, Any
@@ -388,6 +388,15 @@ class SQLiteStore:
         """Every entity of a project, in one snapshot."""
         with self._reading() as reader:
             return reader.rows(project)
+
+    def dump(self, project: str) -> Generator[tuple[str, list[Any]], None, None]:
+        """A whole project out of one snapshot, a few rows at a time; see `ports.Dumping`."""
+        from arbeit.backends.sqlite.dumping import dump  # noqa: PLC0415 - most processes never export
+
+        with self._reading() as reader:
+            head = reader.head(project)
+            if head is not None:
+                yield from dump(reader.connection, project, head)
 
     def pulse(self) -> int:
         """SQLite's data_version: moves when another connection has committed."""

@@ -100,7 +100,7 @@ class ImportEntry(Command):
     entry_id: str = field(validator=ident)
     task_id: str = field(validator=ident)
     type: EntryType = field(default="note", validator=one_of(ENTRY_TYPES, Code.INVALID_TYPE))
-    content: str = field(validator=text(required=True))
+    content: str = field(validator=text())
     author: str = field(default="", validator=author)
     created_at: int | None = field(default=None, validator=moment)
     metadata: Mapping[str, Any] = field(default=EMPTY, converter=as_metadata, validator=json_object())
