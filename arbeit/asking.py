@@ -15,14 +15,13 @@ from arbeit.ports import Blob, LocalStore, LookupKind
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice, within
 
 if TYPE_CHECKING:
-    from arbeit import audit, dumping, transfer
-    from arbeit.audit import Snapshot, Verification
-    from arbeit.dumping import Chunk
+    from arbeit import audit, transfer
+    from arbeit.audit import Chunk, Snapshot, Verification
     from arbeit.secret_providers import Secret
     from arbeit.stats import Stats
     from arbeit.transfer import Source
 else:
-    audit, dumping, transfer = Later("arbeit.audit"), Later("arbeit.dumping"), Later("arbeit.transfer")
+    audit, transfer = Later("arbeit.audit"), Later("arbeit.transfer")
 
 T = TypeVar("T")
 
@@ -103,7 +102,7 @@ class Answers(Protocol):
         """Entities by id, those that exist and that an actor may see."""
 
     def dump(self, project: str, actor: str) -> AsyncGenerator[Chunk, None]:
-        """A whole project as it is at one moment, in chunks, for those who see all of it; see `arbeit.dumping`."""
+        """A whole project as it is at one moment, in chunks, for those who see all of it; see `audit.cut`."""
 
     async def beside(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - the function's own
         """Run what may block or take long, where it holds up nobody."""
@@ -223,7 +222,7 @@ class Asking(ABC):
 
     async def dump(self, project: str, actor: str) -> AsyncGenerator[Chunk, None]:
         """A whole project as it is at one moment, in chunks."""
-        chunks = await self._with_everything(project, actor, lambda: dumping.cut(self._store, project))
+        chunks = await self._with_everything(project, actor, lambda: audit.cut(self._store, project))
         try:
             while (chunk := await self._read(next, chunks, None)) is not None:
                 yield chunk

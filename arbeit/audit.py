@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from arbeit.core.declare import frozen
@@ -16,7 +17,7 @@ from arbeit.folding import apply, fold
 from arbeit.ports import LocalStore
 from arbeit.wire import check_hashes, fact_of
 
-__all__ = ["Verification", "apply", "fold", "log", "settled", "tables", "verify"]
+__all__ = ["Verification", "apply", "cut", "fold", "log", "settled", "tables", "verify"]
 
 _CHUNK = 5_000
 
@@ -226,3 +227,62 @@ def settled(entity: Any) -> Any:  # noqa: ANN401 - one entity of any kind
     if isinstance(entity, Lease):
         return change(entity, expires_at=0, heartbeat_at=0)
     return entity
+
+
+# -- dumps -------------------------------------------------------------------------------------------------------
+
+DUMPED = (
+    *("head", "project", "queue", "agent", "secret", "task", "relationship", "entry", "item", "session", "file"),
+    *("artifact", "run", "lease", "event"),
+)
+"""What a dump brings, in this order: what rows speak of comes before them. Groups are counts, made from tasks."""
+BY_KEY: Mapping[str, str] = {"queue": "name", "agent": "id", "secret": "name", "lease": "id"}
+"""Kinds in the order of a key; all others come in the order of arrival."""
+_ROWS = 500
+_TRIES = 5
+
+Chunk = tuple[str, list[Any]]
+"""A kind, and some entities of it."""
+
+
+def cut(store: LocalStore, project: str) -> Generator[Chunk, None, None]:
+    """A project as one consistent cut: the head, the project, rows by kind, and every event up to the head.
+
+    A store that can read it all in one snapshot streams it (`ports.Dumping`). Any other gives its rows in one
+    snapshot, and the log as it was then: events do not change, but for an erasure, after which rows are read anew.
+    Nothing is brought where there is no such project.
+
+    Raises:
+        ArbeitError: STORE_UNAVAILABLE where erasures come faster than the project can be read.
+    """
+    dump = getattr(store, "dump", None)
+    if dump is not None:
+        yield from dump(project)
+        return
+    rows, events = _unerased(store, project)
+    if not rows["project"]:
+        return
+    for kind in DUMPED:
+        table = events if kind == "event" else list(rows[kind].values())
+        if kind in BY_KEY:
+            table.sort(key=attrgetter(BY_KEY[kind]))
+        for at in range(0, len(table), _ROWS):
+            yield kind, table[at : at + _ROWS]
+
+
+def _unerased(store: LocalStore, project: str) -> tuple[Mapping[str, Mapping[Any, Any]], list[Any]]:
+    """Rows and log as of the rows' head, read while nothing was erased."""
+    for _ in range(_TRIES):
+        rows = store.rows(project)
+        position = rows["head"][project].position
+        events = list(log(store, project, position))
+        now = store.standing(project)
+        later = store.history(project, position, now[1].position - position, EVERYTHING) if now is not None else ()
+        if not any(event.type == RecordErased.tag for event in later):
+            return rows, events
+    raise ArbeitError(
+        Code.STORE_UNAVAILABLE,
+        f"records of project {project} are being erased, faster than it can be read",
+        suggestions=("Try again when that has ended.",),
+        retryable=True,
+    )

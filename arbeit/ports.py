@@ -213,7 +213,7 @@ class Dumping(Protocol):
     def dump(self, project: str) -> Generator[tuple[str, list[Any]], None, None]:
         """Everything of a project as of one moment, a few rows at a time: (kind, entities) in the order of `DUMPED`.
 
-        Each kind in the order of arrival, or of its key (`BY_KEY`), see `arbeit.dumping`; the steps may be made in
+        Each kind in the order of arrival, or of its key (`BY_KEY`), see `arbeit.audit`; the steps may be made in
         several threads, one after another. Closing it releases what is held. Brings nothing where there is no project.
         """
 
