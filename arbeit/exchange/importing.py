@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import Factory, define
 
 from arbeit.core.commands import AddRelationship, ImportEntry, ImportFile, ImportItem, ImportSession, ImportTask
+from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Task
 from arbeit.exchange import reading
@@ -148,7 +149,9 @@ class _Importer:
     async def _execute(self, parts: list[Part]) -> None:
         """Send commands, again those for which there was no room, and count what became of them."""
         for attempt in range(_TRIES):
-            replies = await self.project.execute_many([part.command for part in parts])
+            # Readers know no project; who imports is known here.
+            commands = [evolve(part.command, actor=self.project.actor) for part in parts]
+            replies = await self.project.execute_many(commands)
             again = []
             for part, reply in zip(parts, replies, strict=True):
                 if not isinstance(reply, ArbeitError):
