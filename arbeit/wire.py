@@ -6,10 +6,10 @@ It is written once, stored as text, and never re-serialised by a database.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from arbeit.core import commands as c
@@ -74,6 +74,14 @@ def _fields(record: object, leave_out: frozenset[str] = _NOTHING) -> dict[str, A
     return sparse(type(record), leave_out)(record)
 
 
+@cache
+def _sha256() -> Callable[[bytes], Any]:
+    # When first needed: it loads OpenSSL, and lists and reads of a command line hash nothing.
+    from hashlib import sha256  # noqa: PLC0415
+
+    return sha256
+
+
 class Wire:
     """The codec of version 1."""
 
@@ -99,11 +107,12 @@ class Wire:
 
     def digest(self, text: str) -> str:
         """SHA-256 (FIPS 180-4) of UTF-8 text, in hexadecimal."""
-        return hashlib.sha256(text.encode()).hexdigest()
+        digest: str = _sha256()(text.encode()).hexdigest()
+        return digest
 
     def chain(self, prev_hash: str, header: Sequence[object]) -> str:
         """SHA-256 over the canonical JSON list of the hash before and the header."""
-        return hashlib.sha256(_encode((prev_hash, *header)).encode()).hexdigest()
+        return self.digest(_encode((prev_hash, *header)))
 
 
 WIRE = Wire()

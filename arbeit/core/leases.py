@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
+from typing import TYPE_CHECKING
 
 from arbeit.core.errors import Code, Rejection
+from arbeit.core.later import Later
 from arbeit.core.model import Lease, Task
+
+if TYPE_CHECKING:
+    import hmac
+else:
+    hmac = Later("hmac")
 
 
 def token_for(key: bytes, project: str, lease: Lease) -> str:

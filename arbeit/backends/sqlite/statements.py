@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from collections.abc import Mapping
 
@@ -18,14 +17,15 @@ _COLUMNS = {kind: ", ".join(codec.columns) for kind, codec in CODECS.items()}
 
 def _sections(file: str, word: str) -> dict[str, str]:
     with open(os.path.join(_HERE, file), encoding="utf-8") as opened:
-        text = opened.read()
-    parts = re.split(rf"^-- {word}: (\w+)\n", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+        text = opened.read().removesuffix("\n")
+    parts = f"\n{text}".split(f"\n-- {word}: ")[1:]
+    return {name: f"{sql}\n" for name, _, sql in (part.partition("\n") for part in parts)}
 
 
 def _fill(sql: str) -> str:
-    for kind, columns in _COLUMNS.items():
-        sql = sql.replace("{" + kind + "}", columns)
+    if "{" in sql:
+        for kind, columns in _COLUMNS.items():
+            sql = sql.replace("{" + kind + "}", columns)
     return sql.strip()
 
 

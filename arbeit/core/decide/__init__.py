@@ -43,7 +43,7 @@ _DECIDE = Functions(
         "artifact.attach": "records.attach_artifact",
         "secret.set": "records.set_secret",
         "secret.use": "records.use_secret",
-        "sweep": "grants.sweep",
+        "sweep": "sweeping.sweep",
         "relationship.add": "edges.add_relationship",
         "relationship.remove": "edges.remove_relationship",
         "context.add": "notes.add_context",

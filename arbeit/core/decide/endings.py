@@ -21,7 +21,8 @@ from arbeit.core.decide.base import (
     refuse_step,
     refuse_stranger,
 )
-from arbeit.core.decide.grants import after_attempt, claim, sweep_due
+from arbeit.core.decide.grants import claim
+from arbeit.core.decide.sweeping import after_attempt, sweep_due
 from arbeit.core.declare import evolve as replace
 from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from arbeit.core import commands as c
+from arbeit.core import events as e
 from arbeit.core.decide.base import Env, Need, Steps, find, refuse_step, refuse_subordinate
 from arbeit.core.errors import Code, Rejection
-from arbeit.core.events import PreemptRequested
 from arbeit.core.fairness import lacking, pickable
 from arbeit.core.loads import Reads
 from arbeit.core.model import Reply, Task
@@ -39,12 +39,12 @@ def preempt_task(view: View, command: c.PreemptTask, env: Env) -> Steps:
     return Reply(task=view.task(task.id), expires_at=view.lease(task.lease_id).ends_by)
 
 
-def preempting(view: View, env: Env, task: Task, reason: str) -> PreemptRequested:
+def preempting(view: View, env: Env, task: Task, reason: str) -> e.PreemptRequested:
     """The fact that a holder was asked to give way."""
     assert task.lease_id is not None  # noqa: S101 - only held tasks are preempted
     lease = view.lease(task.lease_id)
     last = env.now + env.policies.preemption.grace
-    return PreemptRequested(
+    return e.PreemptRequested(
         task_id=task.id,
         run_id=lease.run_id,
         lease_id=lease.id,
@@ -53,7 +53,7 @@ def preempting(view: View, env: Env, task: Task, reason: str) -> PreemptRequeste
     )
 
 
-def critical_preemptions(view: View, env: Env) -> Generator[Need | PreemptRequested, None, None]:
+def critical_preemptions(view: View, env: Env) -> Generator[Need | e.PreemptRequested, None, None]:
     """Ask holders of lesser work to give way to critical work that has waited for too long, one for each."""
     patience = env.policies.preemption.patience
     if patience is None:
