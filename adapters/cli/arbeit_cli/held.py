@@ -181,7 +181,9 @@ class FileHoldings:
     def _make_folder(self, folder: Path) -> None:
         assert self._root is not None  # noqa: S101 - the folder lies in it
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.parent.mkdir(exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
         if self._root.stat().st_mode & 0o077:
             self._root.chmod(0o700)
 

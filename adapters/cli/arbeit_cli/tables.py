@@ -54,8 +54,13 @@ def table(screen: Screen, columns: Sequence[Column], rows: Iterable[Sequence[str
     """The lines of a table. In a pipe: one row a line, tabs between cells, nothing cut."""
     cells = [[clean(cell) for cell in row] for row in rows]
     heads = [column.head for column in columns]
+
+    def painted(at: int, text: str) -> str:
+        styles = columns[at].styles
+        return screen.paint(text, *(styles(text) if callable(styles) else styles))
+
     if screen.width is None:
-        return ["\t".join(row) for row in (heads, *cells)]
+        return ["\t".join(heads), *("\t".join(painted(at, cell) for at, cell in enumerate(row)) for row in cells)]
     # A column that says nothing anywhere is left out.
     shown = [at for at, column in enumerate(columns) if column.gives or any(row[at] for row in cells)]
     widths = {at: max(width(row[at]) for row in ([heads, *cells])) for at in shown}
@@ -74,10 +79,6 @@ def table(screen: Screen, columns: Sequence[Column], rows: Iterable[Sequence[str
             space = "" if last and not columns[at].right else " " * (widths[at] - width(text))
             parts.append(space + paint(at, text) if columns[at].right else paint(at, text) + space)
         return GAP.join(parts).rstrip()
-
-    def painted(at: int, text: str) -> str:
-        styles = columns[at].styles
-        return screen.paint(text, *(styles(text) if callable(styles) else styles))
 
     return [line(heads, lambda _, text: screen.paint(text, "dim")), *(line(row, painted) for row in cells)]
 

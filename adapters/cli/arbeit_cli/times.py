@@ -69,7 +69,7 @@ def ago(at: str | None, now: float | None = None) -> str:
     """An RFC 3339 moment as people say it: `3 min ago`, `in 2 h`; a date once it is a month away."""
     if not at:
         return ""
-    distance = (time.time() if now is None else now) - datetime.fromisoformat(at).timestamp()
+    distance = round((time.time() if now is None else now) - datetime.fromisoformat(at).timestamp(), 3)
     if abs(distance) >= 30 * 86400:
         return at[:10]
     if -1 < distance < 1:

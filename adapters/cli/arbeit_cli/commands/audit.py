@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def configure(parser: Parser, name: str) -> Run:
     """`arbeit verify` and `arbeit replay`."""
     if name == "verify":
-        parser.epilog = "Exit code 1 where the log or a table is not what it should be; the answer says where."
+        parser.epilog = "Exit code 1 where the log or a table is not what it should be;\nthe answer says where."
         return _verify
     parser.add_argument("position", nargs="?", type=int, metavar="POSITION", help="right after this event of the log")
     parser.add_argument("--at", type=past, metavar="WHEN", help="at a moment, such as 2h or 2026-01-19T13:38:24Z")

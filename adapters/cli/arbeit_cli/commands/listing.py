@@ -32,7 +32,7 @@ def configure(parser: Parser, name: str) -> Run:
     parser.add_argument("-p", "--priority", metavar="WORD", help="critical, high, normal or low")
     parser.add_argument("-r", "--requires", action="append", metavar="NAME", help="that require this capability")
     if name == "ready":
-        parser.epilog = "In the order in which each queue gives them out. arbeit explain says what you would get."
+        parser.epilog = "In the order in which each queue gives them out.\narbeit explain says what you would get."
         return _ready
     parser.add_argument(
         "-s",

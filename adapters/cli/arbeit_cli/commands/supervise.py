@@ -21,8 +21,8 @@ def configure(parser: Parser, name: str) -> Run:
         words.task(parser)
         words.message(parser, "why")
         parser.epilog = (
-            "The holder hears of it with its next write, and has a grace to give the task back.\n"
-            "To take it at once: arbeit release TASK --force. You must be a supervisor:\n"
+            "The holder hears of it with its next write, and has a grace to give the task\n"
+            "back. To take it at once: arbeit release TASK --force. You must be a supervisor:\n"
             "arbeit agents set YOU --persona supervisor."
         )
         return _preempt

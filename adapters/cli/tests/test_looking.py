@@ -1,0 +1,113 @@
+"""Verbs that look at the whole: relationships, the log, the team, settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from adapters.cli.tests.conftest import Add, Answer, Say
+
+
+def ids(answer: Answer) -> list[str]:
+    return [one["id"] for one in answer.data["tasks"]]
+
+
+def test_dependencies_are_added_shown_and_removed(say: Say, add: Add) -> None:
+    ship, build, test = add("Ship"), add("Build"), add("Test")
+    assert say("dep", "add", ship, test, "--json").data["relationship"]["type"] == "blocks"
+    assert say("dep", "add", test, build).code == 0
+    circle = say("dep", "add", build, ship, "--json")
+    assert (circle.code, circle.error["code"]) == (1, "CIRCULAR_DEPENDENCY")
+    assert say("dep", "add", build, ship, "-t", "relates-to").code == 0
+    tree = say("dep", "tree", ship, "--json").data
+    (below,) = tree["blocked_by"]
+    assert below["task"]["id"] == test
+    assert below["below"][0]["task"]["id"] == build
+    drawn = say("dep", "tree", ship).out
+    assert re.search(rf"└─ {test}.*\n\s+└─ {build}", drawn)
+    assert say("dep", "remove", ship, test, "--json").data == {"removed": True}
+    assert set(ids(say("ready", "--json"))) == {ship, build}
+
+
+def test_a_tree_in_which_ways_meet_again_is_finite(say: Say, add: Add) -> None:
+    top = add("t0")
+    levels = [top]
+    for depth in range(1, 6):
+        pair = [add(f"t{depth}{side}") for side in "ab"]
+        for upper in levels:
+            for lower in pair:
+                assert say("dep", "add", upper, lower).code == 0
+        levels = pair
+    drawn = say("dep", "tree", top).out
+    assert drawn.count("└─") + drawn.count("├─") < 50
+    assert "(see above)" in drawn
+
+
+def test_the_log_is_read_in_order(say: Say, add: Add) -> None:
+    task = add("Sweep")
+    add("Wash")
+    events = say("events", "--json").data["events"]
+    assert [one["position"] for one in events] == list(range(1, len(events) + 1))
+    assert [one["type"] for one in say("history", task, "--json").data["events"]] == ["task_created"]
+    after = say("events", "--after", "1", "--type", "task_created", "--limit", "1", "--json").data
+    assert len(after["events"]) == 1
+    latest = say("events", "--latest", "--limit", "1", "--json").data["events"]
+    assert latest == events[-1:]
+    assert "task_created" in say("history", task).out
+
+
+def test_the_log_is_sound_and_the_past_can_be_seen(say: Say, add: Add) -> None:
+    task = add("Sweep")
+    position = say("events", "--json").data["position"]
+    assert say("claim", task).code == 0
+    found = say("verify", "--json").data
+    assert (found["ok"], found["problem"]) == (True, None)
+    assert say("verify").out.startswith("Sound.")
+    then = say("replay", position, "--task", task, "--json").data
+    assert then["task"]["status"] == "open"
+    assert say("replay", position, "--json").data["statuses"] == {"open": 1}
+    assert say("replay", "1", "--task", task).code == 3
+
+
+def test_words_are_found(say: Say, add: Add) -> None:
+    task = add("Fix the flaky test")
+    say("discovery", task, "the hash order changes")
+    assert [one["kind"] for one in say("search", "flaky", "or", '"hash order"', "--json").data["hits"]] == [
+        "task",
+        "entry",
+    ]
+    assert [one["kind"] for one in say("search", "hash", "--kind", "entry", "--json").data["hits"]] == ["entry"]
+    assert task in say("search", "flaky").out
+    assert say("search", "--", "flaky", "-test", "--json").code == 0
+    assert [one["id"] for one in say("query", "decisions", "--json").data["entries"]] == []
+    assert ids(say("query", "stale_tasks", "hours=0", "--json")) == [task]
+
+
+def test_the_team_is_known(say: Say, add: Add) -> None:
+    made = say("agents", "set", "bob", "-c", "python,docker", "--max-leases", "1", "--name", "Bob", "--json").data[
+        "agent"
+    ]
+    assert (made["capabilities"], made["max_leases"], made["name"]) == (["docker", "python"], 1, "Bob")
+    assert "max_leases" not in say("agents", "set", "bob", "--max-leases", "none", "--json").data["agent"]
+    assert say("queues", "set", "ci", "-w", "300", "--max-in-progress", "1", "--json").data["queue"]["weight"] == 300
+    add("x", "--queue", "ci")
+    assert say("queues", "pause", "ci", "--json").data["queue"]["paused"] is True
+    assert say("claim").code == 5
+    assert say("queues", "resume", "ci").code == 0
+    assert say("--as", "bob", "claim").code == 0
+    assert [one["id"] for one in say("agents", "--json").data["agents"]] == ["ann", "bob"]
+    queues = {one["name"]: one["in_progress"] for one in say("queues", "--json").data["queues"]}
+    assert queues["ci"] == 1
+    assert [one["agent_id"] for one in say("runs", "--agent", "bob", "--json").data["runs"]] == ["bob"]
+    assert say("runs", "--agent", "ann", "--json").data["runs"] == []
+    stats = say("stats", "--json").data
+    assert (stats["runs"], stats["statuses"]["in_progress"]) == (1, 1)
+    assert "bob" in say("stats").out
+
+
+def test_settings_change_one_by_one(say: Say, shop: Path) -> None:
+    assert shop.is_dir()
+    assert say("settings", "review=required", "--json").data["settings"] == {"completion": "none", "review": "required"}
+    assert say("settings", "--name", "Big Shop", "--archive", "--json").data["archived"] is True
+    assert say("settings", "--unarchive", "--json").data["archived"] is False
+    assert say("settings", "mood=good", "--json").code == 2
