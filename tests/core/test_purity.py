@@ -8,6 +8,28 @@ import pytest
 
 DRIVERS = ("sqlite3", "asyncio", "anyio", "sqlalchemy")
 NEVER = ("asyncio", "anyio", "sqlalchemy", "cattrs", "opentelemetry", "trio")
+HEAVY = {
+    *NEVER,
+    *("attr", "attrs", "inspect", "ast", "dis", "tokenize", "dataclasses", "importlib.metadata", "pluggy"),
+    *("pathlib", "urllib", "ipaddress", "tempfile", "shutil", "subprocess", "socket", "logging", "random", "secrets"),
+    *("arbeit.audit", "arbeit.stats", "arbeit.blobs", "arbeit.transfer", "arbeit.secret_providers", "arbeit.rendering"),
+    *("arbeit.engine", "arbeit.exchange", "arbeit.toolset", "arbeit.telemetry.spans", "arbeit.core.erasing"),
+    *("arbeit.core.commands.imports", "arbeit.core.decide.restoring", "arbeit.core.events.records"),
+}
+"""What a call of the command line has no time for: each of these, or what it brings, takes milliseconds."""
+
+CALLS = {
+    "add": 'project.create_task("third", priority="high")',
+    "list": 'project.find(status="open")',
+    "claim": 'project.claim("ada")',
+    "done": 'project.claim("ada").complete("done", evidence=["seen"])',
+}
+CALL = """
+from arbeit import sync
+with sync.open("sqlite:///team.db", actor="ada") as hub:
+    project = hub.project("demo")
+    {call}
+"""
 
 WHOLE_RUN = """
 from arbeit import sync
@@ -32,14 +54,19 @@ with sync.open({url!r}, key="k" * 32) as hub:
 """
 
 
-def loaded_by(code: str, folder: Path) -> set[str]:
-    """The top-level modules that a fresh interpreter has loaded after running some code."""
-    script = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+def modules_of(code: str, folder: Path) -> set[str]:
+    """The modules that a fresh interpreter has loaded after running some code."""
+    script = f"{code}\nimport sys\nprint(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=folder, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
+
+
+def loaded_by(code: str, folder: Path) -> set[str]:
+    """Their top-level names."""
+    return {name.partition(".")[0] for name in modules_of(code, folder)}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +116,33 @@ def test_a_whole_run_on_a_file_loads_no_event_loop_and_no_other_driver(bare: set
     assert fresh.isdisjoint(NEVER)
     assert "sqlite3" in fresh
     assert (tmp_path / "team.db").exists()
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file in which two tasks wait."""
+    from arbeit import sync
+
+    folder = tmp_path_factory.mktemp("team")
+    with sync.open(f"sqlite:///{folder}/team.db") as hub:
+        project = hub.project("demo", create=True)
+        for title in ("first", "second"):
+            project.create_task(title)
+    return folder
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_of_the_command_line_loads_nothing_heavy(call: str, team: Path) -> None:
+    # What the interpreter's own environment has loaded (coverage, paths of editable packages) is none of ours.
+    fresh = modules_of(CALL.format(call=CALLS[call]), team) - modules_of("", team)
+    assert fresh & HEAVY == set()
+    assert {"sqlite3", "arbeit.backends.sqlite.store"} <= fresh
+
+
+def test_attrs_is_loaded_by_those_who_ask_it(bare: set[str], tmp_path: Path) -> None:
+    before = "import sys\nfrom arbeit.core.model import Queue\nqueue = Queue('q', 5)\nassert 'attrs' not in sys.modules"
+    after = "import attrs\nassert attrs.asdict(queue)['name'] == 'q'\nassert attrs.evolve(queue, name='r').name == 'r'"
+    assert "attrs" in loaded_by(f"{before}\n{after}", tmp_path) - bare
 
 
 def test_every_public_name_can_be_imported() -> None:
