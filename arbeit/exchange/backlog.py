@@ -16,7 +16,7 @@ from attrs import Factory, define, frozen
 from arbeit.core.model import TERMINAL, Priority
 from arbeit.exchange import frontmatter, sections
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
 from arbeit.exchange.frontmatter import FrontMatterError, Value
 from arbeit.exchange.gather import Gatherer, acceptance, finished_at, without
 from arbeit.exchange.values import fitting, moment
@@ -83,9 +83,9 @@ def _is_task(path: Path) -> bool:
     return header is not None and {"id", "title"} <= set(re.findall(r"^([a-z_]+):", header.group(1), re.MULTILINE))
 
 
-def read(path: Path, *, reopen: bool = False) -> Draft:
+def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """Take a folder, or one file of it."""
-    draft = Draft(FORMAT)
+    draft = Draft(FORMAT, actor=actor)
     reader = _Reader(draft, Gatherer(draft, FORMAT), path if path.is_dir() else path.parent, reopen=reopen)
     if path.is_file():
         pages, inside = [path], {}

@@ -15,7 +15,7 @@ from attrs import Factory, define
 
 from arbeit.core.model import Priority
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
 from arbeit.exchange.gather import Gatherer, acceptance, finished_at, fit, parsed, without
 from arbeit.exchange.values import fitting, id_text, moment
 
@@ -49,10 +49,11 @@ _DEPENDENCIES: Mapping[str, tuple[str, bool]] = {  # our type, and whether the i
     "duplicates": ("duplicates", False),
 }
 _KEPT_BESIDE = ("id", "title", "description", "design", "notes", "acceptance_criteria", "status", "priority", "labels")
-_TAKEN = (*_KEPT_BESIDE, "comments", "dependencies", "close_reason", "_type")
 _COUNTS = ("dependency_count", "dependent_count", "comment_count", "notes_preview")
 """What Beads computes from the rest as it writes."""
 _PARENTS = ("parent", "parent_id")
+_TAKEN = frozenset((*_KEPT_BESIDE, *_COUNTS, *_PARENTS, "comments", "dependencies", "close_reason", "_type"))
+_TAKEN_OF_LINK = frozenset({"issue_id", "depends_on_id", "created_at", "metadata", "type"})
 
 
 def recognises(record: object) -> bool:
@@ -65,9 +66,9 @@ def recognises(record: object) -> bool:
     return isinstance(record.get("id"), str) and "title" in record and not signs.isdisjoint(record)
 
 
-def read(records: Iterable[tuple[str, object]], *, reopen: bool = False) -> Draft:
+def read(records: Iterable[tuple[str, object]], *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """Take issues, each with its place; `reopen` takes begun and closed ones as open."""
-    draft = Draft(FORMAT)
+    draft = Draft(FORMAT, actor=actor)
     reader = _Reader(draft, Gatherer(draft, FORMAT), reopen=reopen)
     for where, record in records:
         reader.take(where, record)
@@ -102,7 +103,7 @@ class _Reader:
             self.draft.refuse(where, f"id must be text, not {json_type(raw.get('id'))}", record)
             return
         task_id = self._id(source_id)
-        left = without(raw, (*_TAKEN, *_COUNTS, *_PARENTS))
+        left = without(raw, _TAKEN)
         if task_id != source_id:
             left["id"] = source_id
         stands = self._status(where, raw, left)
@@ -132,7 +133,10 @@ class _Reader:
             self._links(where, task_id, raw)
 
     def _id(self, source_id: str) -> str:
-        return self.ids.setdefault(source_id, fitting(source_id))
+        found = self.ids.get(source_id)
+        if found is None:
+            found = self.ids[source_id] = fitting(source_id)
+        return found
 
     def _status(self, where: str, raw: Mapping[str, Any], left: dict[str, Any]) -> dict[str, Any]:
         said = raw.get("status", "open")
@@ -161,10 +165,12 @@ class _Reader:
     def _time(self, where: str, left: dict[str, Any], name: str) -> int | None:
         """A time, taken out of what is left; Go's zero time says that there is none."""
         raw = left.get(name)
+        if raw is None:
+            return None
         found = moment(raw)
         if found is not None or (isinstance(raw, str) and raw.startswith("0001-01-01")):
             left.pop(name)
-        elif raw is not None:
+        else:
             self.draft.note(f"{name} that is no time since 1970 was kept in the metadata", where)
         return found
 
@@ -284,7 +290,7 @@ class _Reader:
         other = self._id(str(id_text(one["depends_on_id"])))
         said = one.get("type") if isinstance(one.get("type"), str) else "blocks"
         kind, from_other = _DEPENDENCIES.get(str(said), ("relates_to", False))
-        left = without(one, ("issue_id", "depends_on_id", "created_at", "metadata", "type"))
+        left = without(one, _TAKEN_OF_LINK)
         own = parsed(one.get("metadata"))
         if own not in (None, {}):
             left["metadata"] = own

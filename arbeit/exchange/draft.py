@@ -20,6 +20,7 @@ C = TypeVar("C", bound=Command)
 
 _needed: dict[type, tuple[str, ...]] = {}
 
+ANYBODY = "anonymous"
 SHOWN_CHARACTERS = 300
 UNLINKED = "unlinked"
 """Where the metadata of a task keep the links that its source tells of and that could not be taken."""
@@ -95,6 +96,7 @@ class Plan:
         parts: the commands for context entries, checklists, sessions and files, in the order of the file.
         read: how many records were found, by kind.
         kept: how many of them went into metadata or into a text, by kind.
+        left: how many of them are of use in their source alone, by kind; notes say which.
         places: where each task and relationship stands, and the record in a few words, by `task_id` and by
             the relationship's two ends and type.
         shelves: the tasks that no source has: they hold what there belongs to no task.
@@ -111,6 +113,7 @@ class Plan:
     parts: tuple[Part, ...] = ()
     read: Mapping[str, int] = EMPTY
     kept: Mapping[str, int] = EMPTY
+    left: Mapping[str, int] = EMPTY
     places: Mapping[Any, tuple[str, str]] = field(default=EMPTY, repr=False)
     shelves: frozenset[str] = frozenset()
 
@@ -130,10 +133,12 @@ class Draft:
 
     source_format: str
     name: str = ""
+    actor: str = ANYBODY
     tasks: dict[str, ImportTask] = Factory(dict)
     parts: list[Part] = Factory(list)
     read: Counter[str] = Factory(Counter)
     _kept: Counter[str] = Factory(Counter)
+    _left: Counter[str] = Factory(Counter)
     _places: dict[str, tuple[str, str]] = Factory(dict)
     _seen: dict[tuple[str, object], str] = Factory(dict)
     _shelves: set[str] = Factory(set)
@@ -157,6 +162,12 @@ class Draft:
         self.read[kind] += count
         self._kept[kind] += count
 
+    def leave(self, kind: str, reason: str, where: str) -> None:
+        """Count a record that is of use in its source alone."""
+        self.read[kind] += 1
+        self._left[kind] += 1
+        self.note(f"{kind} was left: {reason}", where)
+
     def note(self, text: str, where: str) -> None:
         """Say that something was taken differently; the same said again is counted."""
         count, first = self._notes.get(text, (0, where))
@@ -165,12 +176,16 @@ class Draft:
     def task(self, where: str, record: str, fields: Mapping[str, Any], kind: str = "task") -> bool:
         """Take a task if its fields are sound and its id is new; of kind shelf if it holds what belongs to no task."""
         try:
-            command = _import_task(fields)
+            command = import_task(fields, self.actor)
         except ArbeitError as error:
             self.refuse(where, error.message, record, kind)
             if isinstance(fields.get("task_id"), str):
                 self._places.setdefault(fields["task_id"], (where, record))
             return False
+        return self.add(where, record, command, kind)
+
+    def add(self, where: str, record: str, command: ImportTask, kind: str = "task") -> bool:
+        """Take a sound task if its id is new."""
         if command.task_id in self.tasks:
             first, _ = self._places[command.task_id]
             self.refuse(where, f"the id {command.task_id} already stands at {first}", record, kind)
@@ -197,16 +212,20 @@ class Draft:
         try:
             if lacking is not None:
                 limits.refuse(lacking, "is missing")
-            command = cls(**{name: value for name, value in given.items() if value is not None})
+            command = cls(actor=self.actor, **{name: value for name, value in given.items() if value is not None})
         except ArbeitError as error:
             self.refuse(where, error.message, record, kind)
             return None
+        return command if self.put(kind, where, record, command, key) else None
+
+    def put(self, kind: str, where: str, record: str, command: Command, key: object = None) -> bool:
+        """Take a sound command for something that hangs on a task, if its key, if it has one, is new."""
         if key is not None and (first := self._seen.setdefault((kind, key), where)) != where:
             self.refuse(where, f"says again what stands at {first}", record, kind)
-            return None
+            return False
         self.read[kind] += 1
         self.parts.append(Part(kind, where, record, command))
-        return command
+        return True
 
     def taken(self, kind: str, key: object) -> bool:
         """Whether something of this kind and key is here already."""
@@ -278,7 +297,7 @@ class Draft:
                 lost.append(link)
                 continue
             try:
-                taken.append(_relationship(link))
+                taken.append(_relationship(link, self.actor))
             except ArbeitError as error:
                 self._problems.append(Problem(link.where, error.message, link.record, "relationship"))
                 lost.append(link)
@@ -298,6 +317,7 @@ class Draft:
             parts=parts,
             read=Frozen(self.read),
             kept=Frozen(self._kept),
+            left=Frozen(self._left),
             places=places,
             shelves=frozenset(self._shelves),
         )
@@ -327,12 +347,13 @@ class Draft:
                 self.tasks[task_id] = _with_metadata(task, {**task.metadata, UNLINKED: links})
 
 
-def _import_task(fields: Mapping[str, Any]) -> ImportTask:
+def import_task(fields: Mapping[str, Any], actor: str) -> ImportTask:
+    """The command for fields of a task, of which those that are None count as left out; raises if one is not sound."""
     for required in ("task_id", "title"):
         if fields.get(required) is None:
             limits.refuse(required.removeprefix("task_"), "is missing")
     # To the command null and missing are two things; to a file they are one.
-    return ImportTask(**{key: value for key, value in fields.items() if value is not None})
+    return ImportTask(actor=actor, **{key: value for key, value in fields.items() if value is not None})
 
 
 def _with_metadata(task: ImportTask, metadata: Mapping[str, Any]) -> ImportTask:
@@ -346,9 +367,10 @@ def _required(cls: type[Any]) -> tuple[str, ...]:
     return known
 
 
-def _relationship(link: Link) -> AddRelationship:
+def _relationship(link: Link, actor: str) -> AddRelationship:
     more = {"relationship_id": link.relationship_id, "created_at": link.created_at}
     return AddRelationship(
+        actor=actor,
         from_task_id=link.from_task_id,
         to_task_id=link.to_task_id,
         type=link.type,

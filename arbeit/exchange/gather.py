@@ -10,10 +10,10 @@ from typing import Any
 from attrs import define
 
 from arbeit.core import limits
-from arbeit.core.commands import ImportEntry, ImportFile, ImportItem, ImportSession
+from arbeit.core.commands import ImportEntry, ImportFile, ImportItem, ImportSession, ImportTask
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import EMPTY, ENTRY_TYPES, TERMINAL
-from arbeit.exchange.draft import Draft, json_type, label
+from arbeit.exchange.draft import Draft, import_task, json_type, label
 from arbeit.exchange.values import cleaned, fits_label, fitting, pieces, split, storable
 
 PIECE_BYTES = 60_000
@@ -22,6 +22,8 @@ METADATA_BYTES = limits.METADATA_BYTES - 2_048
 """What a source's leftovers may take, so that links which could not be taken have room beside them."""
 LINE_BYTES = 4_000
 AUTHOR_BYTES = 255
+_FEW, _SHORT = 4, 250
+"""How many texts of how many characters fit without being measured."""
 _TEXTS = ("intent", "description", "block_reason")
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -38,6 +40,9 @@ class Gatherer:
 
         Texts, titles and leftovers that are too large, or that no store can keep, go whole into context entries.
         """
+        command = self._plain(fields, left)
+        if command is not None:
+            return self.draft.add(where, record, command)
         sound, beside = dict(fields), {}
         for name in _TEXTS:
             text = sound.get(name)
@@ -54,13 +59,30 @@ class Gatherer:
         beside |= {f"metadata.{key}": value for key, value in rest.items()}
         kept, rest = fit(left, METADATA_BYTES - (len(_compact(own).encode()) if own else 0))
         beside |= {f"{self.source}.{key}": value for key, value in rest.items()}
-        given = {"source_status": sound.pop("source_status", None), self.source: kept}
-        sound["metadata"] = {**{key: value for key, value in given.items() if value not in (None, {})}, **own}
+        sound["metadata"] = self._told(sound.pop("source_status", None), kept, own)
         if not self.draft.task(where, record, sound):
             return False
         for name, value in beside.items():
             self.beside(where, sound["task_id"], name, value, sound.get("created_at"))
         return True
+
+    def _plain(self, fields: Mapping[str, Any], left: Mapping[str, Any]) -> ImportTask | None:
+        """The command of a task whose fields all fit, as nearly all do; None if one does not."""
+        labels = fields.get("labels")
+        if labels is not None and not (isinstance(labels, list) and all(map(fits_label, labels))):
+            return None
+        metadata = self._told(fields.get("source_status"), left, fields.get("metadata") or {})
+        told = {key: value for key, value in fields.items() if key != "source_status"}
+        try:
+            return import_task({**told, "metadata": metadata}, self.draft.actor)
+        except ArbeitError:
+            return None
+
+    def _told(self, status: object, left: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """The metadata of a task: its own ones, its source's status, and what is left, under the source's name."""
+        name = self.source if self.source not in own else f"{self.source}_import"
+        found = {**({"source_status": status} if status is not None else {}), **own}
+        return {**found, name: left} if left else found
 
     def shelf(self, where: str, task_id: str, title: str, why: str) -> bool:
         """Make a task, completed, for what belongs to no task of the source; once it is there it stays."""
@@ -156,7 +178,8 @@ class Gatherer:
         own, rest = fit(metadata, limits.METADATA_BYTES, depth=0)
         kept, also = fit(more, METADATA_BYTES - (len(_compact(own).encode()) if own else 0))
         rest |= also
-        parts = split(cleaned(content), PIECE_BYTES) if not storable(content) else [content]
+        whole = content if storable(content, limits.MAX_INTEGER) else cleaned(content)
+        parts = [whole] if storable(whole) else split(whole, PIECE_BYTES)
         own |= {self.source: kept} if kept else {}
         command = self.draft.part(
             kind,
@@ -176,7 +199,7 @@ class Gatherer:
         )
         if command is None:
             return False
-        if cleaned(content) != content:
+        if whole != content:
             rest["content"] = content
         if len(parts) > 1:
             self.draft.note("a text is too long for one entry: it goes on in the next ones", where)
@@ -285,6 +308,10 @@ def fit(
 
     if not left:
         return {}, {}
+    if len(left) <= _FEW and all(
+        type(value) is str and len(value) < _SHORT and value.isprintable() for value in left.values()
+    ):
+        return dict(left), {}
     with suppress(ArbeitError):
         if size(left) <= room:
             return dict(left), {}
@@ -327,8 +354,8 @@ def finished_at(status: str, *times: int | None) -> int | None:
 
 def without(raw: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """What a record says beyond some of its fields; null is the same as nothing."""
-    gone = frozenset(names)
-    return {key: value for key, value in raw.items() if key not in gone and value is not None}
+    gone = names if isinstance(names, frozenset) else frozenset(names)
+    return {key: value for key, value in raw.items() if value is not None and key not in gone}
 
 
 def _is_evidence(value: object) -> bool:

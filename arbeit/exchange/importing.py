@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from attrs import Factory, define
 
-from arbeit.core.commands import AddRelationship, ImportEntry, ImportFile, ImportItem, ImportSession, ImportTask
+from arbeit.core.commands import (
+    AddRelationship,
+    ImportArtifact,
+    ImportEntry,
+    ImportFile,
+    ImportItem,
+    ImportRun,
+    ImportSession,
+    ImportTask,
+)
 from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Task
 from arbeit.exchange import reading
 from arbeit.exchange.draft import Draft, Part, Plan, Problem
-from arbeit.exchange.report import Report, report_of
+from arbeit.exchange.merging import records
+from arbeit.exchange.report import Counts, Report, report_of
+from arbeit.exchange.restoring import restore
+from arbeit.exchange.values import ID_CHARACTERS, storable
 from arbeit.project import Project
+from arbeit.project.base import session_of
 from arbeit.queries import Parts
 
 Progress = Callable[[int, int | None, str], None]
@@ -23,12 +37,10 @@ Progress = Callable[[int, int | None, str], None]
 
 CHUNK = 1_024
 """Commands sent at a time: a few transactions' worth."""
-_ASKED_SINGLY = 400
-"""So many tasks are looked up one by one; for more, a project's tasks are read through."""
-_PAGE = 1_000
+_PAGE = 500
 _TRIES = 5
 _FATAL = frozenset({Code.PROJECT_NOT_FOUND, Code.NOT_INITIALIZED, Code.UNAUTHENTICATED, Code.STORE_UNAVAILABLE})
-_PARTS = ("relationships", "context_all", "progress", "sessions", "files")
+_PARTS = ("relationships", "context_all", "progress", "sessions", "files", "runs", "artifacts")
 
 
 async def import_file(
@@ -42,8 +54,9 @@ async def import_file(
 ) -> Report:
     """Import a file or folder whose format is told by its content.
 
-    What is in the project already stays as it is, so that importing twice changes nothing. Synchronous callers run it
-    with `arbeit.sync.run(import_file(project.inner, path))`.
+    What is in the project already stays as it is, so that importing twice changes nothing. An export of Arbeit's own
+    is restored, log and all, where its project is not there (`hub.handle(key)`); into a project that is there, it is
+    imported as records. Synchronous callers run it with `arbeit.sync.run(import_file(project.inner, path))`.
 
     Args:
         project: where to; `project.actor` is who imports.
@@ -59,9 +72,28 @@ async def import_file(
             document of more than 64 MiB; SCHEMA_TOO_NEW if a later Arbeit wrote it; whatever keeps the project from
             answering. What was taken by then stays, and a second import goes on from there.
     """
-    name, place = reading.recognised(Path(path), format)
-    draft = reading.read(place, name, reopen=reopen)
+    session = session_of(project)
+    name, place = await session.beside(reading.recognised, Path(path), format)
+    if name == reading.EXPORT and await session.standing(project.key, project.actor) is None:
+        return await _restored(project, place, str(path), dry_run=dry_run, progress=progress)
+    read = partial(reading.read, place, name, reopen=reopen, actor=project.actor)
+    draft = await session.beside(read)
     return await import_draft(project, draft, str(path), dry_run=dry_run, progress=progress)
+
+
+async def _restored(project: Project, place: Path, path: str, *, dry_run: bool, progress: Progress | None) -> Report:
+    """Restore an export, or say what of it would be."""
+    if dry_run:
+        found: Mapping[str, int] = await session_of(project).beside(_kinds, place)
+    else:
+        found = (await restore(project, place, progress=progress)).records
+    counts = {kind: Counts(read=number, taken=number) for kind, number in found.items() if number}
+    note = f"the project {project.key} is not there: the export is restored as it is, with its log"
+    return Report(path, reading.EXPORT, dry_run, counts, (), (note,))
+
+
+def _kinds(place: Path) -> Mapping[str, int]:
+    return Counter(record.kind for record in records(place))
 
 
 async def import_draft(
@@ -93,7 +125,7 @@ class _Importer:
         overview = await self.project.overview()
         if any(overview.statuses.values()):
             wanted = {*self.draft.tasks, *self.draft.strangers()}
-            self.here = {task.id: task for task in await self._found(wanted)}
+            self.here = {parts.task.id: parts.task async for parts in self._found(wanted, (), "tasks")}
         strange = set()
         for task_id, task in self.here.items():
             command = self.draft.tasks.get(task_id)
@@ -110,27 +142,14 @@ class _Importer:
         self.draft.house_about()
         return self.draft.finish(self.here.keys() - strange)
 
-    async def _found(self, wanted: Collection[str]) -> list[Task]:
-        if len(wanted) <= _ASKED_SINGLY:
-            found = [await self._get(task_id, ()) for task_id in wanted]
-            return [parts.task for parts in found if parts is not None]
-        tasks: list[Task] = []
-        cursor = None
-        while True:
-            page = await self.project.find(limit=_PAGE, cursor=cursor)
-            tasks += [task for task in page.tasks if task.id in wanted]
-            self.progress(len(tasks), None, "tasks that are here already")
-            cursor = page.cursor
-            if cursor is None:
-                return tasks
-
-    async def _get(self, task_id: str, include: Sequence[str]) -> Parts | None:
-        try:
-            return await self.project.get(task_id, include=include)
-        except ArbeitError as error:
-            if error.code is not Code.TASK_NOT_FOUND:
-                raise
-            return None
+    async def _found(self, wanted: Collection[str], include: Sequence[str], what: str) -> AsyncIterator[Parts]:
+        """The tasks of the project that have these ids, with parts of them."""
+        ids = sorted(one for one in wanted if len(one) <= ID_CHARACTERS and storable(one))
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            for parts in await session_of(self.project).fetch(self.project.key, page, include, self.project.actor):
+                yield parts
+            self.progress(start + len(page), len(ids), f"{what} that may be here already")
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -171,11 +190,8 @@ class _Importer:
     async def foresee(self, plan: Plan) -> None:
         """Count what would be taken, and what is there already."""
         known: set[object] = set()
-        for at, task_id in enumerate(self.here, start=1):
-            parts = await self._get(task_id, _PARTS)
-            if parts is not None:
-                known.update(_keys(parts))
-            self.progress(at, len(self.here), "records that are here already")
+        async for parts in self._found(self.here, _PARTS, "records"):
+            known.update(_keys(parts))
         for _, parts_of_step in _steps(plan):
             for part in parts_of_step:
                 key = _key(part)
@@ -207,6 +223,8 @@ def _steps(plan: Plan) -> list[tuple[str, list[Part]]]:
         for link in plan.relationships
     ]
     kinds: dict[type, tuple[str, list[Part]]] = {
+        ImportRun: ("runs", []),
+        ImportArtifact: ("artifacts", []),
         ImportEntry: ("context entries", []),
         ImportItem: ("checklists", []),
         ImportSession: ("sessions", []),
@@ -222,7 +240,7 @@ def _steps(plan: Plan) -> list[tuple[str, list[Part]]]:
 def _by_age(parts: Iterable[Part]) -> list[Part]:
     """Older ones first, those without a time last; of one time, in the order of the file."""
     found = list(parts)
-    times = [part.command.created_at for part in found]  # type: ignore[attr-defined]  # each of them has one
+    times = [getattr(part.command, "created_at", None) for part in found]
     order = sorted(range(len(found)), key=lambda at: (times[at] is None, times[at] or 0))
     return [found[at] for at in order]
 
@@ -239,6 +257,10 @@ def _key(part: Part) -> object:
         return "session", command.task_id, command.session_id
     if isinstance(command, ImportFile):
         return "file", command.task_id, command.path, command.file_operation, command.session_id
+    if isinstance(command, ImportRun):
+        return "run", command.run_id
+    if isinstance(command, ImportArtifact):
+        return "artifact", command.artifact_id
     if isinstance(command, AddRelationship):
         return "relationship", command.from_task_id, command.type, command.to_task_id
     return None
@@ -247,6 +269,10 @@ def _key(part: Part) -> object:
 def _keys(parts: Parts) -> Iterable[object]:
     for link in parts.relationships or ():
         yield "relationship", link.from_task_id, link.type, link.to_task_id
+    for run in parts.runs or ():
+        yield "run", run.id
+    for artifact in parts.artifacts or ():
+        yield "artifact", artifact.id
     for entry in parts.context_all or ():
         yield "entry", entry.id
     for item in parts.progress or ():

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from arbeit.exchange.draft import Draft, invalid, label
+from arbeit.exchange.draft import ANYBODY, Draft, invalid, label
 from arbeit.exchange.tables import KINDS, Row, take
 
 FORMAT = "arbeit-1"
@@ -25,7 +25,7 @@ _INTERNAL = ("sqlite_", "_data", "_idx", "_content", "_docsize", "_config")
 _SECOND_GENERATION = frozenset({"heads", "projects", "leases", "receipts"})
 
 
-def read(path: Path, *, reopen: bool = False) -> Draft:
+def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """Take every row of a first generation's file.
 
     Raises:
@@ -34,7 +34,7 @@ def read(path: Path, *, reopen: bool = False) -> Draft:
     try:
         with _opened(path) as connection, closing(connection.cursor()) as cursor:
             cursor.execute("BEGIN")  # one cut of a file that others may be writing to
-            return _taken(cursor, str(path), reopen=reopen)
+            return _taken(cursor, str(path), Draft(FORMAT, actor=actor), reopen=reopen)
     except (sqlite3.Error, OSError) as error:
         raise invalid(
             f"cannot read {path} as a database: {error}",
@@ -42,12 +42,11 @@ def read(path: Path, *, reopen: bool = False) -> Draft:
         ) from error
 
 
-def _taken(cursor: sqlite3.Cursor, name: str, *, reopen: bool) -> Draft:
+def _taken(cursor: sqlite3.Cursor, name: str, draft: Draft, *, reopen: bool) -> Draft:
     tables = {
         row[0]: row[1] or "" for row in cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
     }
     _refuse_others(cursor, tables, name)
-    draft = Draft(FORMAT)
     known = {table: kind for kind, names in KINDS.items() for table in names}
     virtual = {table for table, sql in tables.items() if sql.upper().startswith("CREATE VIRTUAL")}
     rows: dict[str, list[Row]] = {}

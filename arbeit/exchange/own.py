@@ -7,7 +7,7 @@ from typing import Any
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import Draft, Plan, Standing, invalid, json_type, label, legible
+from arbeit.exchange.draft import ANYBODY, Draft, Plan, Standing, invalid, json_type, label, legible
 
 FORMAT = "arbeit-plan"
 VERSION = 1
@@ -35,10 +35,10 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
     return draft_of(document, reopen=reopen).finish()
 
 
-def draft_of(document: object, *, reopen: bool = False) -> Draft:
+def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """The draft of such a plan, before its links are judged; raises as `parse` does."""
     entries = _entries(document)
-    draft = Draft(FORMAT)
+    draft = Draft(FORMAT, actor=actor)
     for key, value in entries.items():
         if key == "name" and isinstance(value, str):
             draft.name = value

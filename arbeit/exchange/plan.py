@@ -84,37 +84,59 @@ def text_of(path: Path) -> str:
         ) from error
 
 
-def loaded(text: str, name: str) -> tuple[object, list[Problem]]:
-    """What a JSON text says, and where it says something twice so that one of them is lost.
+class Reader:
+    """Reads JSON, and tells what an object says twice; made once for many texts."""
 
-    Raises:
-        ArbeitError: INVALID_INPUT if it is no JSON, LIMIT_EXCEEDED if it is nested too deep.
-    """
-    doubled: list[Problem] = []
+    def __init__(self) -> None:
+        self._doubled: list[Problem] = []
+        self._decode = json.JSONDecoder(object_pairs_hook=self._united, parse_constant=self._refused).decode
 
-    def united(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def _united(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         whole = dict(pairs)
         if len(whole) < len(pairs):
             lost = Counter(key for key, _ in pairs) - Counter(whole.keys())
-            doubled.extend(Problem(f'"{key}"', _DOUBLED, label(whole), "other") for key in lost.elements())
+            self._doubled.extend(Problem(f'"{key}"', _DOUBLED, label(whole), "other") for key in lost.elements())
         return whole
 
-    def refused(word: str) -> float:
-        places = (match.start() for match in _BARE_WORD.finditer(text) if match.group() == word)
-        raise json.JSONDecodeError(f"{word} is not a JSON value", text, next(places))
+    def _refused(self, word: str) -> float:
+        raise _BareWordError(word)
 
-    try:
-        return json.loads(text, object_pairs_hook=united, parse_constant=refused), doubled
-    except json.JSONDecodeError as error:
-        raise _not_json(error, text, name) from error
-    except RecursionError as error:
-        raise ArbeitError(
-            Code.LIMIT_EXCEEDED,
-            f"{name} is nested too deep to be a plan",
-            suggestions=(f"Tasks nest at most {limits.HIERARCHY_DEPTH} levels.",),
-        ) from error
-    except ValueError as error:
-        raise invalid(f"{name} holds a whole number of too many digits") from error
+    def read(self, text: str, name: str) -> tuple[object, list[Problem]]:
+        """What a JSON text says, and where it says something twice so that one of them is lost.
+
+        Raises:
+            ArbeitError: INVALID_INPUT if it is no JSON, LIMIT_EXCEEDED if it is nested too deep.
+        """
+        self._doubled = []
+        try:
+            return self._decode(text), self._doubled
+        except _BareWordError as error:
+            places = (match.start() for match in _BARE_WORD.finditer(text) if match.group() == error.word)
+            where = json.JSONDecodeError(f"{error.word} is not a JSON value", text, next(places))
+            raise _not_json(where, text, name) from error
+        except json.JSONDecodeError as error:
+            raise _not_json(error, text, name) from error
+        except RecursionError as error:
+            raise ArbeitError(
+                Code.LIMIT_EXCEEDED,
+                f"{name} is nested too deep to be a plan",
+                suggestions=(f"Tasks nest at most {limits.HIERARCHY_DEPTH} levels.",),
+            ) from error
+        except ValueError as error:
+            raise invalid(f"{name} holds a whole number of too many digits") from error
+
+
+class _BareWordError(Exception):
+    """A word that Python's reader takes and JSON does not."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+
+
+def loaded(text: str, name: str) -> tuple[object, list[Problem]]:
+    """What one JSON text says, as `Reader.read` does."""
+    return Reader().read(text, name)
 
 
 def _not_json(error: json.JSONDecodeError, text: str, name: str) -> ArbeitError:

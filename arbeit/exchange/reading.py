@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from arbeit.core.commands import AddRelationship, ImportTask
 from arbeit.core.errors import ArbeitError
 from arbeit.core.limits import legible
 from arbeit.exchange import backlog, beads, claude, legacy, own, tables, taskmaster
-from arbeit.exchange.draft import Draft, Problem, invalid, json_type
-from arbeit.exchange.plan import loaded, text_of
+from arbeit.exchange.circles import Link
+from arbeit.exchange.draft import ANYBODY, Draft, Problem, invalid, json_type
+from arbeit.exchange.merging import records
+from arbeit.exchange.plan import Reader, loaded, text_of
+from arbeit.exchange.report import KINDS
 
 LINE_BYTES = 4 * 1024 * 1024
 EXPORT = "arbeit-export"
@@ -25,6 +29,8 @@ FORMATS: Mapping[str, str] = {
 }
 """The formats that can be imported, by name."""
 _LOOKED_AT = 20
+_OTHERS = frozenset({"project", "queue", "agent", "secret", "lease", "event"})
+"""Lines of an export that are no record of a task: another project has its own."""
 _HOMES = ("issues.jsonl", "beads.jsonl", "tasks/tasks.json", "arbeit.db")
 _PARENTS = ("", ".beads", ".taskmaster", ".arbeit")
 
@@ -56,26 +62,28 @@ def recognised(path: Path, format: str | None = None) -> tuple[str, Path]:
     return _text_format(path), path
 
 
-def read(path: Path, format: str, *, reopen: bool = False) -> Draft:
-    """Read a file or folder of a known format; `EXPORT` alone has a reader of its own.
+def read(path: Path, format: str, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+    """Read a file or folder of a known format; an export of Arbeit's own as records, without its log.
 
     Raises:
         ArbeitError: INVALID_INPUT if it cannot be read at all; a part that cannot be read is a problem of the draft.
     """
+    if format == EXPORT:
+        return _export(path, actor=actor)
     if format == legacy.FORMAT:
-        return legacy.read(path, reopen=reopen)
+        return legacy.read(path, reopen=reopen, actor=actor)
     if format == backlog.FORMAT:
-        return backlog.read(path, reopen=reopen)
+        return backlog.read(path, reopen=reopen, actor=actor)
     if format == claude.FORMAT:
-        return _claude(path, reopen=reopen)
+        return _claude(path, reopen=reopen, actor=actor)
     if format == beads.FORMAT:
-        return _beads(path, reopen=reopen)
+        return _beads(path, reopen=reopen, actor=actor)
     document, doubled = loaded(text_of(path), str(path))
     if not isinstance(document, dict):
         raise invalid(f"{path} holds {json_type(document)}; {FORMATS[format]} is an object")
     if format == tables.FORMAT and not isinstance(document.get("tasks"), list):
         raise invalid(f"{path} has no list of tasks", 'It needs {"tasks": [...]}.')
-    draft = _DOCUMENTS[format](document, reopen=reopen)
+    draft = _DOCUMENTS[format](document, reopen=reopen, actor=actor)
     _tell(draft, doubled)
     return draft
 
@@ -168,6 +176,7 @@ def _document_format(path: Path, document: object) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[int, object]]:
     """The records of a file of lines by their numbers; a `Problem` in place of what is none."""
+    reader = Reader()
     with path.open("rb") as stream:
         number = 0
         while raw := stream.readline(LINE_BYTES + 1):
@@ -178,36 +187,39 @@ def _lines(path: Path) -> Iterator[tuple[int, object]]:
                 reason = f"is longer than {LINE_BYTES} bytes, the most a line may have"
                 yield number, Problem(f"line {number}", reason, raw[:200].decode(errors="replace"), "task")
             elif raw.strip():
-                yield number, _record(number, raw)
+                yield number, _record(reader, number, raw)
 
 
-def _record(number: int, raw: bytes) -> object:
+def _record(reader: Reader, number: int, raw: bytes) -> object:
     where = f"line {number}"
-    shown = raw[:400].decode(errors="replace").strip()
     try:
-        record, doubled = loaded(raw.decode("utf-8-sig"), where)
+        record, doubled = reader.read(raw.decode("utf-8-sig"), where)
     except UnicodeDecodeError as error:
-        return Problem(where, f"is not UTF-8 text: byte {error.object[error.start]:#04x}", shown)
+        return Problem(where, f"is not UTF-8 text: byte {error.object[error.start]:#04x}", _shown(raw))
     except ArbeitError as error:
         cut = "" if raw.endswith(b"\n") else "; the file ends in the middle of it"
-        if shown.startswith(("<<<<<<<", "=======", ">>>>>>>")):
+        if _shown(raw).startswith(("<<<<<<<", "=======", ">>>>>>>")):
             cut = "; it is a merge conflict, to be settled first"
         column = error.data.get("column")
         at = f" at column {column}" if column is not None else ""
-        return Problem(where, f"is not a whole JSON record{at}{cut}", shown)
+        return Problem(where, f"is not a whole JSON record{at}{cut}", _shown(raw))
     return (record, doubled) if doubled else record
 
 
-def _beads(path: Path, *, reopen: bool) -> Draft:
+def _shown(raw: bytes) -> str:
+    return raw[:400].decode(errors="replace").strip()
+
+
+def _beads(path: Path, *, reopen: bool, actor: str) -> Draft:
     """Issues a line each, or as a list in one document, as `bd list --json` gives them."""
     if _head(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         document, doubled = loaded(text_of(path), str(path))
         issues = document if isinstance(document, list) else [document]
-        draft = beads.read(((f"[{at}]", one) for at, one in enumerate(issues)), reopen=reopen)
+        draft = beads.read(((f"[{at}]", one) for at, one in enumerate(issues)), reopen=reopen, actor=actor)
         _tell(draft, doubled)
         return draft
     broken: list[Problem] = []
-    draft = beads.read(_sound(path, broken), reopen=reopen)
+    draft = beads.read(_sound(path, broken), reopen=reopen, actor=actor)
     _tell(draft, broken)
     return draft
 
@@ -254,7 +266,7 @@ def _document(file: Path) -> object:
     return (document, doubled) if doubled else document
 
 
-def _claude(path: Path, *, reopen: bool) -> Draft:
+def _claude(path: Path, *, reopen: bool, actor: str) -> Draft:
     one = path.is_file()
     files = [(path.parent.name, path)] if one else list(_claude_files(path))
     sources: list[claude.Source] = []
@@ -269,7 +281,43 @@ def _claude(path: Path, *, reopen: bool) -> Draft:
             document, doubled = document
             broken += [(f"{where}, ", problem) for problem in doubled]
         sources.append((file.stem if isinstance(document, list) else name, where, document))
-    draft = claude.read(sources, reopen=reopen)
+    draft = claude.read(sources, reopen=reopen, actor=actor)
     for place, problem in broken:
         _tell(draft, [problem], place)
+    return draft
+
+
+# -- Arbeit's own exports --------------------------------------------------------------------------------------
+
+
+def _export(path: Path, *, actor: str) -> Draft:
+    """Take the records of an export; what another project has no use for is left, and told."""
+    draft = Draft(EXPORT, actor=actor)
+    for one in records(path, actor=actor):
+        where, command = f"line {one.line}", one.command
+        name = one.name or one.kind
+        if one.note:
+            draft.note(f"{one.kind} {one.note}: nobody holds it here", where)
+        if command is None:
+            if one.kind in _OTHERS:
+                draft.leave(one.kind, one.reason, where)
+            else:
+                draft.refuse(where, one.reason, name, one.kind if one.kind in KINDS else "other")
+        elif isinstance(command, ImportTask):
+            draft.add(where, name, command)
+        elif isinstance(command, AddRelationship):
+            ends = (command.from_task_id, command.to_task_id)
+            draft.link(
+                Link(
+                    where,
+                    name,
+                    command.type,
+                    *ends,
+                    relationship_id=command.relationship_id,
+                    created_at=command.created_at,
+                    metadata=command.metadata,
+                )
+            )
+        else:
+            draft.put(one.kind, where, name, command)
     return draft

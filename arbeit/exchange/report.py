@@ -12,8 +12,10 @@ from arbeit.exchange.draft import Plan, Problem
 
 KINDS = (
     "project",
+    "queue",
     "agent",
     "secret",
+    "lease",
     "task",
     "relationship",
     "context",
@@ -45,6 +47,7 @@ class Counts:
         taken: written into the project; on a dry run, what would be.
         there: in the project already, and left as they are.
         kept: put into metadata or a text, as they have no place of their own.
+        left: of use in the source alone, such as the log of another project; notes say which.
         refused: not taken; each is among the report's problems.
     """
 
@@ -52,6 +55,7 @@ class Counts:
     taken: int = 0
     there: int = 0
     kept: int = 0
+    left: int = 0
     refused: int = 0
 
 
@@ -103,7 +107,7 @@ class Report:
         did = "Would import" if self.dry_run else "Imported"
         head = f"{did} {self.path} ({self.source_format})"
         lines = [head if self.changed else f"Nothing to import from {self.path} ({self.source_format})", ""]
-        rows: list[tuple[str, ...]] = [("", "read", "taken", "there already", "kept beside", "refused")]
+        rows: list[tuple[str, ...]] = [("", "read", "taken", "there already", "kept beside", "left", "refused")]
         for kind, counts in self.counts.items():
             rows.append((kind, *(f"{value:,}" for value in asdict(counts).values())))
         widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
@@ -141,7 +145,12 @@ def report_of(
     kinds = [kind for kind in KINDS if plan.read.get(kind) or by_kind.get(kind)]
     counts = {
         kind: Counts(
-            plan.read.get(kind, 0), taken.get(kind, 0), there.get(kind, 0), plan.kept.get(kind, 0), by_kind.get(kind, 0)
+            plan.read.get(kind, 0),
+            taken.get(kind, 0),
+            there.get(kind, 0),
+            plan.kept.get(kind, 0),
+            plan.left.get(kind, 0),
+            by_kind.get(kind, 0),
         )
         for kind in kinds
     }

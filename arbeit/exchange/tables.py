@@ -17,7 +17,7 @@ from arbeit.core.commands import ImportTask
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import FILE_OPERATIONS, INVERSE_RELATIONS, RELATION_TYPES, TERMINAL
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
 from arbeit.exchange.gather import Gatherer, acceptance, fit, parsed, without
 from arbeit.exchange.values import cleaned, fitting, id_text, moment
 
@@ -71,9 +71,9 @@ def recognises(document: object) -> bool:
     )
 
 
-def parse(document: Mapping[str, Any], *, reopen: bool = False) -> Draft:
+def parse(document: Mapping[str, Any], *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """Take a JSON object of lists; what else it says is kept with its tasks."""
-    draft = Draft(FORMAT)
+    draft = Draft(FORMAT, actor=actor)
     names = {name: kind for kind, known in KINDS.items() for name in known}
     rows: dict[str, list[Row]] = {}
     for key, value in document.items():

@@ -17,7 +17,7 @@ from arbeit.core import limits
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import TERMINAL, Priority
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import Draft, Plan, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, Draft, Plan, Standing, json_type, label
 from arbeit.exchange.values import ID_CHARACTERS, fits_label, fitting, id_text, micros, pieces
 
 FORMAT = "taskmaster"
@@ -73,7 +73,7 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
     return draft_of(document, reopen=reopen).finish()
 
 
-def draft_of(document: object, *, reopen: bool = False) -> Draft:
+def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """The draft of such a document, before its links are judged; raises as `parse` does."""
     if not recognises(document) or not isinstance(document, Mapping):
         raise ArbeitError(
@@ -81,7 +81,7 @@ def draft_of(document: object, *, reopen: bool = False) -> Draft:
             "this is not a tasks.json of Task Master",
             suggestions=('It has a list "tasks", or tags such as "master" that have one each.',),
         )
-    reader = _Reader(Draft(FORMAT), reopen=reopen)
+    reader = _Reader(Draft(FORMAT, actor=actor), reopen=reopen)
     reader.read(document)
     return reader.draft
 
