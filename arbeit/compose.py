@@ -137,7 +137,8 @@ def _split(url: str) -> tuple[str, str, str, str]:
 def _overrides(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         refuse("policies", f"must be policy objects by kind, not {type(given).__name__}")
-    policies.resolve({}, given)
+    if given:
+        policies.resolve({}, given)
     for kind, policy in given.items():
         missing = [name for name in members(kind) if not hasattr(policy, name)]
         if missing:

@@ -413,3 +413,18 @@ def test_an_override_of_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ArbeitError) as caught:
         resolve({}, {"mood": object()})
     assert caught.value.data["field"] == "settings.mood"
+
+
+def test_built_in_policies_are_made_when_first_used_and_are_then_the_chosen_ones() -> None:
+    settings_ = {"retry": {"name": "exponential", "base": 2}, "completion": "none", "ranking": "elsewhere"}
+    chosen = resolve(settings_, {"access": NamedAccess()}, strict=False)
+    assert set(vars(chosen)) == {"_settings", "ranking", "access"}
+    assert chosen.retry == ExponentialBackoff(base=2 * SECOND)
+    assert chosen.retry is chosen.retry
+    assert chosen.completion == Trust()
+    assert chosen.weighting == resolve({}).weighting
+    assert chosen.access == NamedAccess()
+    with pytest.raises(ArbeitError, match="no ranking policy 'elsewhere'"):
+        chosen.ranking.rank(task(), 0)
+    with pytest.raises(AttributeError):
+        chosen.mood  # type: ignore[attr-defined]  # noqa: B018 - which is what is tested
