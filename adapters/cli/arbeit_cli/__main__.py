@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from arbeit_cli.failing import INTERRUPTED, OK, PIPE_CLOSED, REFUSED, USAGE, RefusedError, exit_code
-from arbeit_cli.screen import Screen
+from arbeit_cli.screen import Screen, UnwrittenError
+
+_HEARD = "What was asked for may have been done: look before you ask again."
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -18,11 +21,13 @@ def main(words: Sequence[str] | None = None) -> int:
         code = _guarded(words, screen)
         screen.flush()
     except BrokenPipeError:
-        return _pipe_closed()
+        _silence()
+        return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:
-        screen.error("STORE_UNAVAILABLE", f"the answer could not be written: {error.strerror or error}")
+    except UnwrittenError as error:
+        _silence()
+        screen.error("STORE_UNAVAILABLE", f"the answer could not be written: {error}", [_HEARD])
         return REFUSED
     return code
 
@@ -39,7 +44,7 @@ def _guarded(words: Sequence[str], screen: Screen) -> int:
     except RefusedError as error:
         screen.error(error.code, error.message, error.suggestions, data=error.data)
         return exit_code(error.code)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (BrokenPipeError, KeyboardInterrupt, UnwrittenError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, its reader gets a line and not a traceback
         return _unexpected(error, screen)
@@ -95,15 +100,12 @@ def _unexpected(error: Exception, screen: Screen) -> int:
     return REFUSED
 
 
-def _pipe_closed() -> int:
-    # Whoever read the answer has gone; the interpreter's own flush at exit must not complain of it.
+def _silence() -> None:
+    """Turn to nowhere what standard output did not take: the interpreter's own flush at exit would complain again."""
     devnull = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            os.dup2(devnull, stream.fileno())
-        except (OSError, ValueError):
-            continue
-    return PIPE_CLOSED
+    with suppress(OSError, ValueError):
+        os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
 
 
 if __name__ == "__main__":

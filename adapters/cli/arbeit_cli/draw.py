@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from arbeit_cli.screen import Screen, clean
-from arbeit_cli.tables import Column, pairs, table, wrap
+from arbeit_cli.tables import Column, fold, pairs, table, wrap
 from arbeit_cli.times import ago, spell
 
 _STATUS: Mapping[str, tuple[str, ...]] = {
@@ -108,7 +108,11 @@ def head(screen: Screen, task: Mapping[str, Any], *, held: str = "") -> list[str
         ("updated", when(screen, task.get("updated_at"))),
         ("finished", when(screen, task.get("finished_at"))),
     ]
-    lines = [f"{screen.paint(str(task['id']), 'cyan')}  {screen.paint(clean(str(task['title'])), 'bold')}"]
+    begin, said = str(task["id"]), clean(str(task["title"]))
+    indent = " " * (len(begin) + 2)
+    first, *rest = [said] if screen.width is None else fold(said, max(screen.width - len(indent), 20))
+    lines = [f"{screen.paint(begin, 'cyan')}  {screen.paint(first, 'bold')}"]
+    lines += [f"{indent}{screen.paint(line, 'bold')}" for line in rest]
     return [*lines, *pairs(screen, facts, indent="  ", painted=("status", "priority"))]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36"}
@@ -33,6 +34,20 @@ def clean(text: str, *, lines: bool = False) -> str:
 def _harmless(sign: str) -> bool:
     # Spaces other than U+0020 do not count as printable, and do no harm; controls and directions of writing may.
     return sign in "\n\t" or (sign >= "\xa0" and sign.isspace())
+
+
+class UnwrittenError(Exception):
+    """An answer that standard output did not take."""
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnwrittenError(error.strerror or str(error)) from error
 
 
 class Screen:
@@ -74,8 +89,9 @@ class Screen:
         return f"\033[{';'.join(_CODES[style] for style in styles)}m{text}\033[0m"
 
     def say(self, *lines: str) -> None:
-        """Write lines to standard output."""
-        self.out.write("".join(f"{line}\n" for line in lines))
+        """Write lines to standard output. Raises UnwrittenError where they are not taken."""
+        with _taken():
+            self.out.write("".join(f"{line}\n" for line in lines))
 
     def hint(self, *lines: str) -> None:
         """Write lines for people to standard error; nothing with --json."""
@@ -133,8 +149,9 @@ class Screen:
             return  # nobody can be told
 
     def flush(self) -> None:
-        """Hand everything to the operating system; raises OSError where it is not taken."""
-        self.out.flush()
+        """Hand everything to the operating system. Raises UnwrittenError where it is not taken."""
+        with _taken():
+            self.out.flush()
 
 
 def dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value

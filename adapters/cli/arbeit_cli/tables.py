@@ -66,7 +66,8 @@ def table(screen: Screen, columns: Sequence[Column], rows: Iterable[Sequence[str
     widths = {at: max(width(row[at]) for row in ([heads, *cells])) for at in shown}
     flexible = [at for at in shown if columns[at].gives]
     spare = screen.width - sum(widths.values()) - len(GAP) * (len(shown) - 1)
-    for at in sorted(flexible, key=lambda at: -widths[at]):
+    # Those that give way first; the others only where even that is not enough.
+    for at in sorted(shown, key=lambda at: (at not in flexible, -widths[at])):
         taken = min(max(0, widths[at] - _LEAST), max(0, -spare))
         widths[at] -= taken
         spare += taken
@@ -100,11 +101,12 @@ def wrap(screen: Screen, text: str, *, indent: str = "") -> list[str]:
     room = max(min(screen.width, 100) - len(indent), 20)
     folded: list[str] = []
     for line in lines:
-        folded += _fold(line.replace("\t", "    "), room)
+        folded += fold(line.replace("\t", "    "), room)
     return [f"{indent}{line}".rstrip() for line in folded]
 
 
-def _fold(line: str, room: int) -> list[str]:
+def fold(line: str, room: int) -> list[str]:
+    """A line in pieces of so many columns at most, broken at spaces where there are any."""
     found: list[str] = []
     while width(line) > room:
         at, used, space = 0, 0, -1
