@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from arbeit.audit import DUMPED, cut
 from arbeit.core.loads import Reads
 from arbeit.core.model import (
     Agent,
@@ -11,9 +12,11 @@ from arbeit.core.model import (
     FileLink,
     Group,
     Lease,
+    ProgressItem,
     Project,
     Queue,
     Receipt,
+    Relationship,
     Run,
     SecretRef,
     SessionLink,
@@ -175,6 +178,57 @@ class Keeping(Opening):
         transact(store, Scribe(new=merged(tenure("a", START), tenure("b", START))))
         transact(store, Scribe(changed=tenure("a", START, ended=True)))
         assert [one.id for one in look(store, Reads(urgent=1))[0].leases] == ["lea-b"]
+
+    def test_relationships_items_sessions_and_files_come_by_id(self, store: LocalStore) -> None:
+        edges = [Relationship(f"rel-{n}", "t0", "t1", "relates_to", START, {"n": n}) for n in range(2)]
+        items = [ProgressItem(f"prg-{n}", f"t{n}", UNICODE, n, START, n == 1) for n in range(2)]
+        transact(store, Scribe(new={"relationship": edges, "item": items, "session": SESSIONS, "file": FILES}))
+        asked = {("relationship", "rel-1"), ("item", "prg-1"), ("session", "ses-2"), ("file", "fil-3")}
+        strange = {("relationship", "prg-1"), ("item", "rel-1"), ("session", "fil-3"), ("file", "nope")}
+        (rows,) = look(store, Reads(ids=asked | strange))
+        assert (rows.relationships, rows.items, rows.sessions, rows.files) == (
+            edges[1:],
+            items[1:],
+            [SESSIONS[2]],
+            [FILES[3]],
+        )
+        assert look(store, Reads(ids=asked), project="twin")[0].items == []
+
+    def test_every_live_lease_comes_with_its_run_where_it_is_asked_for(self, store: LocalStore) -> None:
+        transact(store, Scribe(new=merged(tenure("a", START), tenure("b", START), tenure("c", START, ended=True))))
+        transact(store, Scribe("twin", new=tenure("d", START)))
+        (rows,) = look(store, Reads(live=True))
+        assert {one.id for one in rows.leases} == {"lea-a", "lea-b"}
+        assert {one.id for one in rows.runs} == {"run-a", "run-b"}
+        assert look(store, Reads())[0].leases == []
+
+    def test_a_project_says_up_to_where_it_is_being_restored(self, store: LocalStore) -> None:
+        transact(store, Scribe(new={"project": [Project(DEMO, "Demo", START, restoring=2**62)]}))
+        assert store.rows(DEMO)["project"][DEMO].restoring == 2**62
+        transact(store, Scribe(changed={"project": [Project(DEMO, "Demo", START)]}))
+        found = store.standing(DEMO)
+        assert found is not None
+        assert found[0].restoring is None
+
+    def test_a_cut_has_every_row_and_event_in_the_order_of_arrival(self, store: LocalStore) -> None:
+        tasks = [task(name) for name in ("t2", "t0", "t1")]
+        rest = {"project": [Project(DEMO, "Demo", START)], "session": SESSIONS[::-1], "secret": SECRETS}
+        rows = merged({"task": tasks}, rest, tenure("b", START), tenure("a", 0))
+        transact(store, Scribe(new=rows), Scribe("twin", new=tenure("d", START)))
+        transact(store, Scribe(new={"file": FILES, "artifact": ARTIFACTS}))
+        stored, found = store.rows(DEMO), dict[str, list[Any]]()
+        for kind, entities in cut(store, DEMO):
+            found.setdefault(kind, []).extend(entities)
+        assert list(found) == [kind for kind in DUMPED if kind in found]
+        assert found.pop("head") == [stored["head"][DEMO]]
+        assert found.pop("event") == store.history(DEMO, 0, 1000, EVERYTHING)
+        assert [one.id for one in found["task"]] == ["t2", "t0", "t1", "held-b", "held-a"]
+        assert found["session"] == SESSIONS[::-1]
+        assert [one.id for one in found["lease"]] == ["lea-a", "lea-b"]
+        for kind, table in stored.items():
+            if kind not in {"head", "group"}:
+                assert sorted(map(repr, found.get(kind, []))) == sorted(map(repr, table.values())), kind
+        assert list(cut(store, "no such")) == []
 
     def test_ready_tasks_come_in_slices_by_id(self, store: LocalStore) -> None:
         names = ["b", "d", "a", "c", "e"]
