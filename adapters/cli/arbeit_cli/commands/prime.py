@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
     from arbeit_cli.parsing import Parser, Run
 
-ROOM = 230
+ROOM = 225
 """Tokens at most that the words of others take: names, ids and titles."""
 _LINES = 3
 """Tasks that are named of those that are held, and of those that are ready."""
@@ -26,11 +26,12 @@ COMMANDS = """\
 Commands (TASK may be left out while you hold exactly one):
   arbeit claim                      take the next ready task; exit code 5: none is ready
   arbeit brief TASK                 what is known of it: read this before you begin
-  arbeit decide|attempt|note -m "..." --task TASK   record as you go
+  arbeit decide|attempt|note TASK "what"    record as you go
   arbeit done TASK -m "what came of it" -e "pytest -q: 41 passed"
   arbeit release|fail|block TASK -m "why"   when you cannot finish it
 Rules: work on nothing you have not claimed. Record decisions and failed attempts. Finish with evidence: a command \
-and its result. LEASE_LOST means somebody else has the task now: stop, write nothing more.
+and its result. A task that is asked back: leave a note, release it. LEASE_LOST means somebody else has the task now: \
+stop, write nothing more.
 """
 
 
@@ -58,9 +59,11 @@ def configure(parser: Parser, _name: str) -> Run:
 
 def run(cli: Cli, _args: argparse.Namespace) -> int:
     """Print it; nothing outside of a project."""
+    from arbeit import ArbeitError  # noqa: PLC0415 - not for help
+
     try:
         project = cli.project
-    except RefusedError as error:
+    except (RefusedError, ArbeitError) as error:
         if error.code not in {"NOT_INITIALIZED", "PROJECT_NOT_FOUND"}:
             raise
         return cli.answer({"text": ""}, [], OK)
@@ -76,7 +79,7 @@ def look(project: Project, agent: str) -> Known:
     held = []
     for lease in leases[: _LINES + 1]:
         left = max(0, round((lease.expires_at - now) / 60_000_000))
-        remark = "asked back: leave a note and release it" if lease.preempt_requested else f"{left} min left"
+        remark = "asked back" if lease.preempt_requested else f"{left} min left"
         held.append((lease.task_id, project.get(lease.task_id).task.title, remark))
     following = [
         (task.id, task.title, "" if task.priority == "normal" else task.priority)
@@ -97,7 +100,7 @@ def render(known: Known) -> str:
     ]
     sections = (("You hold:", known.held), ("Ready next:", known.following))
     shown = sum(min(_LINES, len(tasks)) for _, tasks in sections)
-    room = ROOM
+    room = ROOM - _cost(_fit(known.project, _NAME)) - _cost(_fit(known.agent, _NAME))
     for head, tasks in sections:
         if not tasks:
             continue
@@ -119,7 +122,8 @@ def render(known: Known) -> str:
 
 def _cost(text: str) -> int:
     """Tokens that a text takes at most, as far as tokenizers go: a byte each, and plain letters somewhat less."""
-    return sum(3 if sign.isascii() else 4 * len(sign.encode("utf-8", "replace")) for sign in text) // 4 + 1
+    letters = sum(sign.isascii() and (sign.isalpha() or sign == " ") for sign in text)
+    return len(text.encode("utf-8", "replace")) - letters // 4 + 1
 
 
 def _fit(text: str, most: int) -> str:

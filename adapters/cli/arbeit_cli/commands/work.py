@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from arbeit_cli import words
 from arbeit_cli.failing import LOST, NOTHING_READY, OK, REFUSED
 from arbeit_cli.parsing import Parser, Run, UsageError
+from arbeit_cli.times import seconds
 
 if TYPE_CHECKING:
     from arbeit.sync import Work
@@ -34,7 +36,7 @@ fails the attempt. If it has ended the task itself, that stands.
 
 examples:
   arbeit work -- ./fix.sh
-  arbeit work --loop --wait 60 -C python -- claude -p "do the task on stdin"
+  arbeit work --loop --wait 60 -c python -- claude -p "do the task on stdin"
 
 exit codes: 0 all went well, 1 an attempt failed or could not be completed,
 4 the lease was lost, 5 nothing was ready, 128+n stopped by signal n
@@ -47,21 +49,13 @@ def configure(parser: Parser, name: str) -> Run:
     parser.takes_command = True
     parser.epilog = _EPILOG
     parser.add_argument("--loop", action="store_true", help="go on with the next task until none is ready")
-    parser.add_argument("--wait", type=_seconds, default=0.0, metavar="S", help="wait so many seconds for a ready task")
-    parser.add_argument("--ttl", type=_seconds, metavar="S", help="seconds a lease lasts between renewals")
+    parser.add_argument("-w", "--wait", type=seconds, default=0.0, metavar="TIME", help="wait so long for a ready task")
+    parser.add_argument("--ttl", type=seconds, metavar="TIME", help="how long a lease lasts between renewals")
     parser.add_argument(
-        "--grace", type=_seconds, default=GRACE, metavar="S", help="seconds to stop in (5), then SIGKILL"
+        "--grace", type=seconds, default=GRACE, metavar="TIME", help="time to stop in (5s), then SIGKILL"
     )
-    parser.add_argument("-C", "--capability", action="append", metavar="NAME", help="what you can do (repeatable)")
-    parser.add_argument("-q", "--queue", action="append", metavar="NAME", help="a queue to take from (repeatable)")
+    words.able(parser)
     return run
-
-
-def _seconds(said: str) -> float:
-    value = float(said)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
-    return value
 
 
 def run(cli: Cli, args: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""Scripts that complete command lines in shells, made from the parsers."""
