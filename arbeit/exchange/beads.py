@@ -37,7 +37,7 @@ _NO_WORK = frozenset({"agent", "convoy", "event", "gate", "message", "rig", "rol
 """Types whose issues are no work to be done: Beads never lists them as ready."""
 _FAILURE = re.compile(r"\b(failed|rejected|won'?t ?fix|cancel+ed|abandoned|blocked|error|timeout|aborted)\b")
 _SUCCESS = re.compile(
-    r"\b(added|closed|complete[ds]?|delivered|done|fix(ed|es)?|handled|implemented|merged|resolved|shipped|success\w*|verified)\b"
+    r"\b(added|closed|complete[ds]?|delivered|done|fixe[ds]|handled|implemented|merged|resolved|shipped|success\w*|verified)\b"
 )
 _CLAUSE_END = re.compile(r"[.:;,\n(\u2013\u2014]| - ")
 _DEPENDENCIES: Mapping[str, tuple[str, bool]] = {  # our type, and whether the issue depended on is where it begins
@@ -60,7 +60,7 @@ def recognises(record: object) -> bool:
     """Whether a JSON object is an issue or a memory of Beads."""
     if not isinstance(record, Mapping):
         return False
-    if record.get("_type") in {"issue", "memory"}:
+    if record.get("_type") in ("issue", "memory"):
         return True
     signs = {"issue_type", "dependencies", "created_at", "updated_at", "priority", "closed_at", "comments"}
     return isinstance(record.get("id"), str) and "title" in record and not signs.isdisjoint(record)
@@ -142,7 +142,7 @@ class _Reader:
         said = raw.get("status", "open")
         word = said.strip().lower().replace("-", "_") if isinstance(said, str) else ""
         standing = _STANDINGS.get(word)
-        kind = raw.get("issue_type")
+        kind = raw.get("issue_type") if isinstance(raw.get("issue_type"), str) else None
         until = moment(left.get("defer_until"))
         if standing is None:
             self.draft.note(
@@ -288,8 +288,8 @@ class _Reader:
 
     def _link(self, where: str, task_id: str, one: Mapping[str, Any]) -> Link:
         other = self._id(str(id_text(one["depends_on_id"])))
-        said = one.get("type") if isinstance(one.get("type"), str) else "blocks"
-        kind, from_other = _DEPENDENCIES.get(str(said), ("relates_to", False))
+        said = label(one["type"]) if one.get("type") is not None else "blocks"
+        kind, from_other = _DEPENDENCIES.get(said, ("relates_to", False))
         left = without(one, _TAKEN_OF_LINK)
         own = parsed(one.get("metadata"))
         if own not in (None, {}):
@@ -298,10 +298,10 @@ class _Reader:
         if issue is not None and self._id(issue) != task_id:
             self.draft.note("a dependency names another issue than the one it stands at, which counts", where)
             left["issue_id"] = one["issue_id"]
-        if str(said) not in _DEPENDENCIES or str(said) in {"conditional-blocks", "waits-for"}:
+        if said not in _DEPENDENCIES or said in {"conditional-blocks", "waits-for"}:
             left["type"] = one.get("type")
             if said not in {"related", "relates-to"}:
-                self.draft.note(f"a dependency of type {label(said)} was taken as {kind}", where)
+                self.draft.note(f"a dependency of type {said} was taken as {kind}", where)
         ends = (other, task_id) if from_other else (task_id, other)
         kept, rest = fit(without(left, ()))
         for name, value in rest.items():
