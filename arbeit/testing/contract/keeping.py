@@ -212,7 +212,11 @@ class Keeping(Opening):
 
     def test_a_cut_has_every_row_and_event_in_the_order_of_arrival(self, store: LocalStore) -> None:
         tasks = [task(name) for name in ("t2", "t0", "t1")]
-        rest = {"project": [Project(DEMO, "Demo", START)], "session": SESSIONS[::-1], "secret": SECRETS}
+        rest: dict[str, list[Any]] = {
+            "project": [Project(DEMO, "Demo", START)],
+            "session": SESSIONS[::-1],
+            "secret": SECRETS,
+        }
         rows = merged({"task": tasks}, rest, tenure("b", START), tenure("a", 0))
         transact(store, Scribe(new=rows), Scribe("twin", new=tenure("d", START)))
         transact(store, Scribe(new={"file": FILES, "artifact": ARTIFACTS}))
