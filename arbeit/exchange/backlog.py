@@ -19,7 +19,7 @@ from arbeit.exchange.circles import Link
 from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
 from arbeit.exchange.frontmatter import FrontMatterError, Value
 from arbeit.exchange.gather import Gatherer, acceptance, finished_at, without
-from arbeit.exchange.values import fitting, moment
+from arbeit.exchange.values import fitting, moment, storable
 
 FORMAT = "backlog"
 FILE_BYTES = 4 * 1024 * 1024
@@ -306,16 +306,21 @@ class _Reader:
         parent, named = header.get("parent_task_id"), header.get("dependencies")
         if isinstance(parent, str):
             place = f"{where}, parent_task_id"
-            self.draft.link(Link(place, parent, "parent_of", self._id(place, parent, task_id), task_id, owner=task_id))
+            self._link(place, parent, "parent_of", task_id)
         elif parent is not None:
             reason = f"must be an id, not {json_type(parent)}"
             self.draft.refuse(f"{where}, parent_task_id", reason, label(parent), "relationship")
         for one in [named] if isinstance(named, str) else named or ():
             place = f"{where}, dependencies"
-            self.draft.link(Link(place, one, "blocks", self._id(place, one, task_id), task_id, owner=task_id))
+            self._link(place, one, "blocks", task_id)
         files = header.get("modified_files")
         for one in [files] if isinstance(files, str) else files or ():
             self.into.file(f"{where}, modified_files", task_id, one)
+
+    def _link(self, where: str, named: str, kind: str, task_id: str) -> None:
+        other = self._id(where, named, task_id)
+        told = {FORMAT: {"named": named}} if storable(named) and _key(other) != _key(named) else {}
+        self.draft.link(Link(where, named, kind, other, task_id, owner=task_id, metadata=told))
 
     def _id(self, where: str, raw: str, owner: str) -> str:
         """The task that an id means: in any case, with leading zeros or none, with its prefix, an old one or none."""

@@ -287,13 +287,16 @@ class _Reader:
                 self.draft.link(Link(place, parent, "parent_of", self._id(parent), task_id, owner=task_id))
 
     def _link(self, where: str, task_id: str, one: Mapping[str, Any]) -> Link:
-        other = self._id(str(id_text(one["depends_on_id"])))
+        named = str(id_text(one["depends_on_id"]))
+        other = self._id(named)
         said = label(one["type"]) if one.get("type") is not None else "blocks"
         kind, from_other = _DEPENDENCIES.get(said, ("relates_to", False))
         left = without(one, _TAKEN_OF_LINK)
         own = parsed(one.get("metadata"))
         if own not in (None, {}):
             left["metadata"] = own
+        if other != named:
+            left["depends_on_id"] = one["depends_on_id"]
         issue = id_text(one.get("issue_id"))
         if issue is not None and self._id(issue) != task_id:
             self.draft.note("a dependency names another issue than the one it stands at, which counts", where)

@@ -245,6 +245,7 @@ class _Reader:
                 self.draft.refuse(where, "names no task at one of its ends", record, "relationship")
                 continue
             left = without(raw, ("id", "from_task_id", "to_task_id", "type", "metadata", "created_at"))
+            left |= {name: raw[name] for name in ("from_task_id", "to_task_id") if self._id(raw[name]) != raw[name]}
             kind = str(raw.get("type"))
             if kind in INVERSE_RELATIONS:
                 start, end, kind = end, start, INVERSE_RELATIONS[kind]

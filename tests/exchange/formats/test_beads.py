@@ -251,7 +251,7 @@ def test_metadata_that_is_a_text_and_no_json_stays_a_text(
 def test_comments_become_entries_whose_number_or_name_is_kept(
     project: arbeit.sync.Project, bring: Bring, lines: Lines
 ) -> None:
-    told = [
+    told: list[dict[str, object]] = [
         {"id": 7, "issue_id": "bd-1", "author": "ann", "text": "By number", "created_at": "2026-01-05T00:00:00.5Z"},
         {"id": "0190-uuid", "author": "Bob B", "text": "By name", "created_at": "2026-01-04T00:00:00Z"},
         {"author": "cy", "text": "Without", "likes": 3},
