@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from arbeit.core.commands import AddRelationship, ImportTask
@@ -213,11 +214,12 @@ def _shown(raw: bytes) -> str:
 def _beads(path: Path, *, reopen: bool, actor: str) -> Draft:
     """Issues a line each, or as a list in one document, as `bd list --json` gives them."""
     if _head(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        document, doubled = loaded(text_of(path), str(path))
-        issues = document if isinstance(document, list) else [document]
-        draft = beads.read(((f"[{at}]", one) for at, one in enumerate(issues)), reopen=reopen, actor=actor)
-        _tell(draft, doubled)
-        return draft
+        with suppress(ArbeitError):  # lines of which the first is no record
+            document, doubled = loaded(text_of(path), str(path))
+            issues = document if isinstance(document, list) else [document]
+            draft = beads.read(((f"[{at}]", one) for at, one in enumerate(issues)), reopen=reopen, actor=actor)
+            _tell(draft, doubled)
+            return draft
     broken: list[Problem] = []
     draft = beads.read(_sound(path, broken), reopen=reopen, actor=actor)
     _tell(draft, broken)
