@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from attrs import frozen
+from attrs import field, frozen
 
 from arbeit import ArbeitError, Code
 
@@ -25,7 +25,7 @@ class Address:
 
     host: str
     port: int
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     names: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:

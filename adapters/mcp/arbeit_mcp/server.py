@@ -89,7 +89,7 @@ class Face:
     async def _around(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """What is looked at before the SDK does: requests without a session, cancellations, arguments of any shape."""
         params = ctx.params or {}
-        if self._key is None and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+        if self._key is None and _is_modern(ctx):
             _refuse_without_name(ctx)
         if ctx.method == "notifications/cancelled":
             await self._cancelled(ctx, params)
@@ -98,7 +98,7 @@ class Face:
             if arguments is not None and not isinstance(arguments, dict):
                 # Models send JSON as text now and then; the tools take it, and name what they do not.
                 envelope = await self._answer(ctx, params["name"], arguments)
-                return _shown(envelope).model_dump(by_alias=True, mode="json", exclude_none=True)
+                return _shown(envelope, modern=_is_modern(ctx))
         return await call_next(ctx)
 
     async def _cancelled(self, ctx: Context, params: Mapping[str, Any]) -> None:
@@ -112,8 +112,8 @@ class Face:
     async def _list_tools(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=self._tools)
 
-    async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return _shown(await self._answer(ctx, params.name, params.arguments))
+    async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Any:  # noqa: ANN401 - see _shown
+        return _shown(await self._answer(ctx, params.name, params.arguments), modern=_is_modern(ctx))
 
     async def _answer(self, ctx: Context, name: str, arguments: Any) -> Envelope:  # noqa: ANN401 - as it came
         try:
@@ -157,15 +157,25 @@ def connection_key(headers: Mapping[str, str]) -> str:
     return headers.get(SESSION_HEADER) or f"agent {headers.get(AGENT_HEADER)}"
 
 
+def _is_modern(ctx: Context) -> bool:
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
 def _headers(ctx: Context) -> Mapping[str, str]:
     return ctx.request.headers if ctx.request is not None else {}
 
 
-def _shown(envelope: Envelope) -> types.CallToolResult:
-    """An envelope as text alone: with structuredContent beside it, all of it would be sent twice."""
+def _shown(envelope: Envelope, *, modern: bool) -> dict[str, Any]:
+    """An envelope as text alone: with structuredContent beside it, all of it would be sent twice.
+
+    What a client takes for granted, that an answer is no error, is not said.
+    """
     text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     text = text.encode("utf-8", "backslashreplace").decode()
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=not envelope["success"])
+    shown: dict[str, Any] = {"content": [{"type": "text", "text": text}]}
+    if modern:
+        shown["resultType"] = "complete"
+    return shown if envelope["success"] else shown | {"isError": True}
 
 
 def _refuse_without_name(ctx: Context) -> None:

@@ -81,6 +81,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if scope["method"] == "DELETE" and status == _OK:
+                    # Who hears that a session has ended finds that nothing is held by it any more.
+                    await self._clients.leave(key)
             await send(message)
 
         with self._clients.present(key if named else None, stream=scope["method"] == "GET"):
@@ -89,8 +92,6 @@ class Guard:
             except TimeoutError:
                 if not status:
                     await _plain(send, 408, f"the request did not arrive within {_BODY_SECONDS:.0f} seconds")
-        if scope["method"] == "DELETE" and status == _OK:
-            await self._clients.leave(key)
 
 
 def _hurried(receive: Receive) -> Receive:
