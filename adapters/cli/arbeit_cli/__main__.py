@@ -59,7 +59,7 @@ def _run(words: Sequence[str], screen: Screen) -> int:
     parser, run = parsing.build(name)
     args = parsing.parse(parser, others)
     # Only now is it known which words were options, and which an option's value.
-    screen = Screen(json=args.json, no_color=args.no_color) if args.json != screen.json else screen
+    screen.settle(json=args.json, no_color=args.no_color)
     if args.help:
         screen.say(parser.format_help().rstrip("\n"))
         return OK

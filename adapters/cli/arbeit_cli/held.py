@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
 
 from arbeit_cli.failing import RefusedError
+from arbeit_cli.place import quoted
 
 if TYPE_CHECKING:
     import arbeit
@@ -47,7 +47,7 @@ class FileHoldings:
     def __init__(self, root: Path | None, project: str, agent: str) -> None:
         named = agent not in {"", ".", ".."} and "\0" not in agent
         self._root = root
-        self.folder = None if root is None or not named else root / project / quote(agent, safe="@+#")
+        self.folder = None if root is None or not named else root / project / quoted(agent, "@+#")
         self.agent = agent
         self._seen: dict[str, int] = {}
         self._here: dict[str, Grant] = {}

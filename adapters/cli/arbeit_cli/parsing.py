@@ -83,6 +83,11 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Usage, what the command does, its arguments, and examples."""
         self.usage = self.usage_line().replace("%", "%%")
+        from arbeit_cli.tables import fold  # noqa: PLC0415 - for help alone
+
+        # Written by hand as it shall look, but for lines that would not fit.
+        lines = (self.epilog or "").split("\n")
+        self.epilog = "\n".join(piece for line in lines for piece in fold(line, WIDTH))
         # Global options are the same everywhere: they stand at the end.
         self._action_groups.sort(key=lambda group: group is self.shared)
         return super().format_help()
@@ -264,4 +269,4 @@ def overview() -> str:
 
 def _family(first: str) -> str:
     seconds = [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{first} ")]
-    return f"{', '.join(seconds[:-1])} or {seconds[-1]}: how tasks depend on each other"
+    return f"{', '.join(seconds[:-1])} or {seconds[-1]}: how tasks hang together"

@@ -69,6 +69,11 @@ class Screen:
                 reconfigure(errors="backslashreplace")
         self.terminal = self.out.isatty()
         self.width = self._columns() if self.terminal else None
+        self.settle(json=json, no_color=no_color)
+
+    def settle(self, *, json: bool, no_color: bool) -> None:
+        """Change how answers are written: once a command line is understood, what it asks for is known."""
+        self.json = json
         self._colours = {
             stream: coloured(stream, os.environ, refused=no_color or json) for stream in (self.out, self.err)
         }

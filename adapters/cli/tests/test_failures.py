@@ -283,6 +283,13 @@ def test_usage_errors_are_json_where_json_is_asked_for(words: list[str], say: Sa
     assert plain.out == ""
 
 
+def test_a_word_that_looks_like_an_option_is_none_behind_two_hyphens(add: Add, say: Say) -> None:
+    add("Sweep")
+    answer = say("note", "nope", "--", "--json")
+    assert answer.code == 3
+    assert answer.err.startswith("error: ")
+
+
 def test_help_and_version_need_no_project(folder: Path, say: Say) -> None:
     assert say("--help").out.startswith("usage: arbeit")
     assert say().out == say("--help").out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from adapters.cli.tests.conftest import Add, Answer, Say
 
 
@@ -111,3 +113,25 @@ def test_settings_change_one_by_one(say: Say, shop: Path) -> None:
     assert say("settings", "--name", "Big Shop", "--archive", "--json").data["archived"] is True
     assert say("settings", "--unarchive", "--json").data["archived"] is False
     assert say("settings", "mood=good", "--json").code == 2
+
+
+def test_files_and_sessions_are_linked(say: Say, add: Add) -> None:
+    task = add("Sweep")
+    assert say("claim").code == 0
+    made = say("link", "src/a.py", "src/b.py", "--session", "s-1", "--json").data
+    assert [(one["path"], one["operation"]) for one in made["files"]] == [("src/a.py", "write"), ("src/b.py", "write")]
+    assert made["session"]["session_id"] == "s-1"
+    assert say("link", "docs.md", "--read", "-t", task, "--json").data["files"][0]["operation"] == "read"
+    assert ids(say("list", "--file", "src/a.py", "--json")) == [task]
+    assert say("link", "--json").code == 2
+
+
+def test_secrets_are_named_by_where_they_are_found(say: Say, add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
+    add("Sweep")
+    say("agents", "set", "boss", "--persona", "supervisor")
+    monkeypatch.setenv("PYPI_TOKEN", "hunter2")
+    made = say("--as", "boss", "secrets", "set", "pypi", "env", "PYPI_TOKEN", "--json")
+    assert made.data["secret"]["path"] == "PYPI_TOKEN"
+    listed = say("--as", "boss", "secrets", "--json")
+    assert [one["name"] for one in listed.data["secrets"]] == ["pypi"]
+    assert "hunter2" not in listed.out + say("--as", "boss", "secrets").out

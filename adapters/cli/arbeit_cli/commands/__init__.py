@@ -73,6 +73,7 @@ COMMANDS: dict[str, Entry] = {
     "attach": Entry("attach", "know", "keep a file as a result"),
     "save": Entry("attach", "know", "write a kept file to disk"),
     "usage": Entry("attach", "know", "report tokens and cost"),
+    "link": Entry("links", "know", "note files or a session that a task was worked on in"),
     # Look
     "brief": Entry("show", "look", "what a successor needs to go on"),
     "search": Entry("search", "look", "find words in tasks and in what is known of them"),
@@ -96,6 +97,8 @@ COMMANDS: dict[str, Entry] = {
     "queues resume": Entry("queues", "team", "let a queue go on"),
     "projects": Entry("projects", "team", "list the projects of this database"),
     "settings": Entry("projects", "team", "show or change the project's settings"),
+    "secrets": Entry("links", "team", "list where secrets are found, never their values"),
+    "secrets set": Entry("links", "team", "name a secret by where it is found"),
     "preempt": Entry("supervise", "team", "ask a holder to give a task back"),
     "erase": Entry("supervise", "team", "remove the text of a record for good"),
     # In and out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +152,8 @@ def _answer(
 ) -> int:
     code = cli.answer(data, lines if data["tasks"] or cli.screen.width is None else [])
     if data.get("cursor"):
+        import shlex  # noqa: PLC0415 - for this hint alone
+
         said = [f"--limit {args.limit}"] if args.limit is not None else []
         said += [
             f"--{name} {shlex.quote(value)}" for name in ("queue", "label") if (value := getattr(args, name, None))
