@@ -13,7 +13,21 @@ from typing import Any
 
 from benchmarks.measure import Settings, Table, machine
 
-NAMES = ("steps", "drain", "claim", "core", "wake", "verify", "startup", "processes", "growth", "tokens")
+NAMES = (
+    "steps",
+    "drain",
+    "claim",
+    "core",
+    "wake",
+    "verify",
+    "startup",
+    "cli",
+    "processes",
+    "growth",
+    "tokens",
+    "exchange",
+    "imports",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -76,9 +76,9 @@ def run(settings: Settings) -> list[Table]:
     bare = Series(found["python -c pass"])
     rows: list[tuple[Cell, ...]] = []
     for name, values in found.items():
-        took = Series(values)
+        series = Series(values)
         goal = GOAL if "tasks" in name else None
-        rows.append((name, took, took.median - bare.median, took.over(bare), goal))
+        rows.append((name, series, series.median - bare.median, series.over(bare), goal))
     return [Table("Command lines", ("ms", "median", "beyond bare Python", "of bare Python", "goal"), rows)]
 
 
