@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+_FILES = tempfile.mkdtemp(prefix="arbeit-crewai-")
+atexit.register(shutil.rmtree, _FILES, ignore_errors=True)
 # Read by CrewAI when it is imported: telemetry and traces off, and its own files out of the checkout and of the home.
 os.environ |= {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_DISABLE_TRACKING": "true",
     "CREWAI_DISABLE_VERSION_CHECK": "true",
-    "CREWAI_STORAGE_DIR": tempfile.mkdtemp(prefix="arbeit-crewai-"),
+    "CREWAI_STORAGE_DIR": _FILES,
     "CREWAI_TESTING": "true",
     "CREWAI_TRACING_ENABLED": "false",
+    "HOME": _FILES,  # CrewAI makes a key of its own there, asked or not
     "OTEL_SDK_DISABLED": "true",
 }
 
-import pytest
+import pytest  # noqa: E402 - CrewAI reads the above when it is imported
 
 with warnings.catch_warnings():
     # crewai.rag is a module that replaces itself, so its children cannot be set on it: of no consequence.
     warnings.filterwarnings("ignore", r"Cannot set an attribute on 'crewai\.rag'", ImportWarning)
     from crewai import BaseLLM
 
-import arbeit.sync
-from arbeit.testing.clock import VirtualClock
+import arbeit.sync  # noqa: E402 - as above
+from arbeit.testing.clock import VirtualClock  # noqa: E402 - as above
 
 
 class Scripted(BaseLLM):  # type: ignore[misc]  # CrewAI is in an environment of its own

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from crewai import Agent, BaseLLM, Crew, Task
+from crewai.tools.tool_failure import ToolExecutionFailedError
 
 import arbeit.sync
 from arbeit.toolset import schemas
@@ -189,6 +190,29 @@ async def test_asynchronous_crews_use_the_same_tools(
     out = await getattr(crew(agent("developer", scripted(tenure()), arbeit_tools(project))), kickoff)()
     assert out.raw == "Pinned the seed."
     assert project.get(task.id).task.status == "completed"
+
+
+def test_a_crew_that_is_to_raise_failures_ends_with_the_first_refusal(
+    project: arbeit.sync.Project, scripted: Make
+) -> None:
+    model = scripted([uses("arbeit_task_get", task_id="tkt-0000000000"), "Sorry."])
+    strict_one = Agent(
+        role="developer",
+        goal="Work",
+        backstory="Works.",
+        llm=model,
+        tools=arbeit_tools(project),
+        tool_failure_policy="raise",
+    )
+    with pytest.raises(ToolExecutionFailedError, match="TASK_NOT_FOUND"):
+        crew(strict_one).kickoff()
+
+
+def test_a_crew_stops_an_agent_that_hears_the_same_five_times(project: arbeit.sync.Project, scripted: Make) -> None:
+    model = scripted([uses("arbeit_task_claim")] * 6)
+    with pytest.raises(ToolExecutionFailedError, match="5 times"):
+        crew(agent("developer", model, arbeit_tools(project))).kickoff()
+    assert len(model.script) == 1
 
 
 @pytest.mark.parametrize("profile", ["core", "standard", "full"])
