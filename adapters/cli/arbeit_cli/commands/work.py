@@ -26,13 +26,19 @@ GRACE = 5.0
 """Seconds that a command which is asked to stop has, before it is killed."""
 _SLICE = 0.5
 """Seconds of waiting for work after which a signal is looked for."""
+_SAID = {
+    "changes_requested": "needs changes",
+    "lost": "is somebody else's now",
+    "stands": "was ended by the command itself",
+}
 _EPILOG = """\
 The command finds the task on its standard input, as a brief, and in its
 environment: ARBEIT_TASK_ID, ARBEIT_TASK_TITLE, ARBEIT_TASK_ATTEMPT,
 ARBEIT_RUN_ID, ARBEIT_PROJECT, ARBEIT_DB, ARBEIT_AGENT. So `arbeit note` and
 the like inside of it write for this task. Exit code 0 completes the task,
 with the command as evidence and the end of its output as outcome; any other
-fails the attempt. If it has ended the task itself, that stands.
+fails the attempt. If it has ended the task itself, that stands. Of a review
+(-c review), 0 approves, and any other exit code asks for changes.
 
 examples:
   arbeit work -- ./fix.sh
@@ -72,6 +78,7 @@ def run(cli: Cli, args: argparse.Namespace) -> int:
     from arbeit_cli.running.tenure import Runner, environment_of  # noqa: PLC0415 - as above
 
     project = cli.project
+    cli.holdings.prepare()
     # With --json the answer alone stands on standard output.
     out = sys.stderr.buffer if cli.screen.json else sys.stdout.buffer
     with Signals() as signals:
@@ -133,7 +140,7 @@ def _forget(cli: Cli, work: Work) -> None:
 
 
 def _tell(cli: Cli, ending: Ending) -> None:
-    said = {"stands": "was ended by the command itself", "lost": "is somebody else's now"}.get(ending.how, ending.how)
+    said = _SAID.get(ending.how, ending.how)
     why = f" ({ending.why})" if ending.why and ending.error is None else ""
     cli.screen.hint(f"arbeit work: {ending.task_id} {said}{why}")
     if ending.error is not None and not cli.screen.json:
@@ -162,6 +169,6 @@ def _exit_code(endings: list[Ending], got: int | None) -> int:
     if not endings:
         return NOTHING_READY
     ways = {one.how for one in endings}
-    if "failed" in ways or "released" in ways:
+    if ways & {"failed", "changes_requested", "released"}:
         return REFUSED
     return LOST if "lost" in ways else OK

@@ -40,7 +40,10 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 
 class Ending(NamedTuple):
-    """How a task was left: `how` is completed, failed, released, lost, or stands (the command ended it itself)."""
+    """How a task was left.
+
+    `how` is completed, failed, approved, changes_requested, released, lost, or stands (the command ended it itself).
+    """
 
     task_id: str
     how: str
@@ -163,22 +166,31 @@ class Runner:
 
     def _end(self, process: Process, work: Work, code: int | None) -> Ending:
         command = one_line(shlex.join(self._words), _EVIDENCE)
+        how = f"exit {code}" if code is not None and code >= 0 else f"killed by {_signal_name(code)}"
         try:
+            if work.task.status == "in_review":
+                return self._review(process, work, code, f"{command} -> {how}")
             if code == 0:
                 said = _last(process.tail()) or _last(process.tail(errors=True))
-                work.complete(said or f"{command} ended well", evidence=[f"{command} -> exit 0"])
+                work.complete(said or f"{command} ended well", evidence=[f"{command} -> {how}"])
                 return Ending(work.task.id, "completed", code)
-            how = f"exit {code}" if code is not None and code >= 0 else f"killed by {_signal_name(code)}"
             said = _last(process.tail(errors=True)) or _last(process.tail())
             work.fail(f"{command} -> {how}\n\n{said}".strip())
             return Ending(work.task.id, "failed", code, how)
         except ArbeitError as error:
             if error.code == "LEASE_LOST":
                 return self._ended_meanwhile(work, code)
-            if code != 0:
-                raise
-            work.release(f"{command} -> exit 0, but the task cannot be completed: {error.message}")
+            work.release(f"{command} -> {how}, but the task cannot be ended so: {error.message}")
             return Ending(work.task.id, "released", code, error.message, error)
+
+    def _review(self, process: Process, work: Work, code: int | None, how: str) -> Ending:
+        """A review is work of another kind: what it finds is a reason for changes, and no failure of its own."""
+        if code == 0:
+            work.approve(how)
+            return Ending(work.task.id, "approved", code)
+        said = _last(process.tail()) or _last(process.tail(errors=True))
+        work.request_changes(f"{how}\n\n{said}".strip())
+        return Ending(work.task.id, "changes_requested", code, how)
 
     # -- who ended it ----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def test_every_command_of_the_page_runs_and_ends_as_it_says(folder: Folder, page
     assert said
     for command, code in said:
         done = subprocess.run(
-            ["bash", "--norc", "-c", command],
+            [shutil.which("bash") or "bash", "--norc", "-c", command],
             cwd=project,
             env={**folder.environment, "PATH": f"{programs}:{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,

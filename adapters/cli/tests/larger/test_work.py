@@ -253,6 +253,40 @@ def test_a_completion_that_is_refused_is_shown_the_task_is_released_and_the_loop
     assert len(project.runs(task_id=task.id).items) == 1
 
 
+@pytest.mark.parametrize(("script", "code", "then"), [("true", 0, "completed"), ("echo line 40; false", 1, "open")])
+def test_a_review_is_approved_by_exit_code_0_and_sent_back_by_any_other(
+    folder: Folder, script: str, code: int, then: str
+) -> None:
+    project = folder.begin(review="required")
+    task = project.create_task("Look twice")
+    work = project.claim("author")
+    assert work is not None
+    with work:
+        work.complete("Done", evidence=["seen"])
+    done = folder.run("work", "--json", "-c", "review", "--", "sh", "-c", script)
+    assert done.returncode == code, done.stderr
+    ended = {"completed": "approved", "open": "changes_requested"}[then]
+    assert [one["ended"] for one in json.loads(done.stdout)["data"]["tasks"]] == [ended]
+    assert status(project, task.id)[0] == then
+    found = project.get(task.id, include=("recent_events",)).recent_events or ()
+    assert any("line 40" in event.data for event in found) == (then == "open")
+
+
+def test_two_workers_of_one_name_hold_two_tasks_and_their_commands_write_for_their_own(folder: Folder) -> None:
+    project = folder.begin()
+    wanted = {project.create_task(f"Task {number}").id for number in range(2)}
+    ready, go = ({one: folder.fifo(f"{name}-{one}") for one in wanted} for name in ("ready", "go"))
+    script = f'echo > ready-$ARBEIT_TASK_ID; read x < go-$ARBEIT_TASK_ID; "{sys.executable}" -m arbeit_cli note "$ARBEIT_TASK_ID" "mine is $ARBEIT_TASK_ID"'
+    workers = [folder.start("work", "--", "sh", "-c", script) for _ in range(2)]
+    for one in wanted:
+        ready[one].read_text()
+    for one in wanted:
+        go[one].write_text("go\n")
+    assert [(worker.communicate(timeout=60), worker.returncode)[1] for worker in workers] == [0, 0]
+    for task_id in wanted:
+        assert [note.content for note in entries(project, task_id, "note")] == [f"mine is {task_id}"]
+
+
 def test_what_the_command_did_to_its_task_through_the_command_line_stands(folder: Folder) -> None:
     project = folder.begin()
     task = project.create_task("Finish myself")
