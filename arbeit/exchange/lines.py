@@ -13,7 +13,7 @@ from attrs import frozen
 from arbeit.core import model
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import MAX_INTEGER
-from arbeit.core.record import names_of, sparse
+from arbeit.core.record import builder, names_of, sparse
 from arbeit.exchange.draft import invalid, label, legible
 from arbeit.wire import micros, rfc3339
 
@@ -209,7 +209,7 @@ def _documents(stream: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, Any
 
 def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        said = json.loads(line.decode())
     except (ValueError, RecursionError) as error:
         problem = f"line {number} of {name} is not JSON ({type(error).__name__})"
         raise invalid(problem, "Export it anew; a file that was cut short ends in half a line.", line=number) from error
@@ -234,35 +234,32 @@ def moment(value: object) -> int | None:
     return micros(at)
 
 
-_EVENT = names_of(model.Event)
-
-
 def event_of(said: Mapping[str, Any], project: str) -> model.Event:
     """The event that a line says.
 
     Raises:
         ArbeitError: INVALID_INPUT for a line that lacks a field of an event, or has one of another type.
     """
-    fields: dict[str, Any] = {name: said.get(name) for name in _EVENT}
-    fields["project"] = project
+    get = said.get
     try:
-        fields["at"] = moment(fields["at"])
+        at = moment(get("at"))
     except (TypeError, ValueError):
-        fields["at"] = None
-    for name in _NUMBERS | _TEXTS | _MAYBE_TEXTS:
-        value = fields[name]
-        kind = int if name in _NUMBERS else str
-        if not (isinstance(value, kind) and not isinstance(value, bool)) and not (
-            value is None and name in _MAYBE_TEXTS
-        ):
-            where = legible(label(said.get("id")))
-            raise invalid(f"event {where} has no sound {name}", "Export it anew.")
-    version = fields["task_version"]
-    if version is not None and not _is_position(version):
-        raise invalid(f"event {legible(label(said.get('id')))} has no sound task_version", "Export it anew.")
-    return model.Event(**fields)
+        at = None
+    version = get("task_version")
+    sound = [
+        *(type(get(name)) is str for name in _TEXTS),
+        *(get(name) is None or type(get(name)) is str for name in _MAYBE_TEXTS),
+        *(type(get(name)) is int for name in _NUMBERS),
+    ]
+    if not all(sound) or at is None or (version is not None and not _is_position(version)):
+        names = (*_TEXTS, *_MAYBE_TEXTS, *_NUMBERS)
+        wrong = next((name for name, fine in zip(names, sound, strict=True) if not fine), None)
+        wrong = wrong or ("at" if at is None else "task_version")
+        raise invalid(f"event {legible(label(get('id')))} has no sound {wrong}", "Export it anew.")
+    return builder(model.Event)(project, *(at if name == "at" else get(name) for name in _EVENT))
 
 
-_NUMBERS = frozenset({"position", "version", "at"})
-_TEXTS = frozenset({"type", "actor", "data", "data_hash", "prev_hash", "hash"})
-_MAYBE_TEXTS = frozenset({"task_id", "run_id", "correlation_id", "causation_id", "idempotency_key", "traceparent"})
+_EVENT = names_of(model.Event)[1:]
+_NUMBERS = ("position", "version")
+_TEXTS = ("type", "actor", "data", "data_hash", "prev_hash", "hash")
+_MAYBE_TEXTS = ("task_id", "run_id", "correlation_id", "causation_id", "idempotency_key", "traceparent")
