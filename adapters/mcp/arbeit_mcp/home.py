@@ -26,6 +26,7 @@ class Home:
         self._key = key
         self._group = group
         self._opening = Lock()
+        self._beginning = Lock()
         self._closing = Event()
         self._hub: Hub | None = None
         self._place: Place | None = None
@@ -59,14 +60,14 @@ class Home:
         """
         place = self._place or self._whereabouts.find() or self._whereabouts.make()
         hub = await self._open(place)
-        key = await self._chosen(hub, place) or key_of(place)
-        if any(project.key == key for project in await hub.projects()):
-            raise ArbeitError(
-                Code.ALREADY_INITIALIZED,
-                f"there is a project {key} in {place.shown}",
-                suggestions=("Go on: arbeit_task_claim, arbeit_task_create, arbeit_query.",),
-            )
-        project = await hub.project(key, create=True, settings=settings, actor=actor)
+        async with self._beginning:
+            key = await self._chosen(hub, place) or key_of(place)
+            if any(project.key == key for project in await hub.projects()):
+                raise _there_already(key, place)
+            project = await hub.project(key, create=True, settings=settings, actor=actor)
+        if (await project.events(limit=1))[0].actor != actor:
+            # Another process was quicker, between the look and the creation.
+            raise _there_already(key, place)
         name_default(place, key)
         return project, place.shown
 
@@ -102,6 +103,14 @@ class Home:
     def close(self) -> None:
         """Let the hub end."""
         self._closing.set()
+
+
+def _there_already(key: str, place: Place) -> ArbeitError:
+    return ArbeitError(
+        Code.ALREADY_INITIALIZED,
+        f"there is a project {key} in {place.shown}",
+        suggestions=("Go on: arbeit_task_claim, arbeit_task_create, arbeit_query.",),
+    )
 
 
 @asynccontextmanager
