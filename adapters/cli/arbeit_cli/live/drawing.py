@@ -79,15 +79,14 @@ def _counts(frame: Frame) -> Text:
 
 
 def _throughput(frame: Frame) -> Text:
-    said = Text()
+    said = Text("minute: ", style="dim", no_wrap=True, overflow="ellipsis")
     for kind in ("completed", "failed", "reclaimed", "created"):
-        minute, ten = frame.rates[kind]
-        style = "red" if kind in {"failed", "reclaimed"} and minute else ""
-        said.append(f"{kind} {minute}/min", style=style)
-        said.append(f" ({ten / 10:.1f} over 10 min)   " if kind == "completed" else "   ", style="dim")
+        minute, _ = frame.rates[kind]
+        said.append(f"{minute} {kind}  ", style="red" if kind in {"failed", "reclaimed"} and minute else "not dim")
+    said.append(f" 10 min: {frame.rates['completed'][1]} ")
     most = max(frame.spark)
     bars = "".join(_BARS[0 if not most else -(-count * (len(_BARS) - 1) // most)] for count in frame.spark)
-    said.append(bars, style="green")
+    said.append(bars, style="not dim green")
     return said
 
 
@@ -110,8 +109,11 @@ def _lease_table(frame: Frame, leases: Sequence[object], width: int) -> Renderab
     if not frame.leases:
         return Text("nobody holds a task", style="dim")
     table = _plain_table(("agent", ""), ("task", ""), ("left", "right"), ("for", "right"), ("", ""))
-    title = max(8, width - 64)
-    for lease in frame.leases[: len(leases)]:
+    shown = frame.leases[: len(leases)]
+    taken = max(len(one_line(lease.agent_id, 16)) + len(one_line(lease.task_id, 16)) for lease in shown)
+    asked = any(lease.preempt_requested for lease in shown)
+    title = max(8, width - taken - (34 if asked else 22))
+    for lease in shown:
         left = lease.expires_at / 1e6 - frame.at
         style = "red" if left < 0 else "yellow" if left < _LATE else ""
         table.add_row(

@@ -98,7 +98,7 @@ def test_a_frame_names_queues_leases_throughput_and_events(folder: Folder) -> No
     assert lines[0].startswith("arbeit top  demo")
     assert "1 open" in done.stdout
     assert "1 in progress" in done.stdout
-    assert "completed 1/min (0.1 over 10 min)" in done.stdout
+    assert "minute: 1 completed  0 failed  0 reclaimed  3 created   10 min: 1 " in done.stdout
     [later] = [line for line in lines if line.startswith("later")]
     assert later.split() == ["later", "1", "0", "10", "paused"]
     [lease] = [line for line in lines if line.startswith("ben")]
@@ -178,6 +178,8 @@ def test_on_a_terminal_it_follows_and_leaves_the_terminal_as_it_was(folder: Fold
         try:
             assert screen.read_until(lambda: screen.shows("arbeit top  demo")), screen.screen.display
             assert screen.shows("later")
+            assert screen.shows("Mow [31m the lawn and everything")
+            assert screen.shows("10 min: 1 ")
             assert all(len(line.rstrip()) <= 80 for line in screen.screen.display)
             project.create_task("While you look")
             assert screen.read_until(lambda: screen.shows("2 open")), screen.screen.display

@@ -276,7 +276,8 @@ def test_two_workers_of_one_name_hold_two_tasks_and_their_commands_write_for_the
     project = folder.begin()
     wanted = {project.create_task(f"Task {number}").id for number in range(2)}
     ready, go = ({one: folder.fifo(f"{name}-{one}") for one in wanted} for name in ("ready", "go"))
-    script = f'echo > ready-$ARBEIT_TASK_ID; read x < go-$ARBEIT_TASK_ID; "{sys.executable}" -m arbeit_cli note "$ARBEIT_TASK_ID" "mine is $ARBEIT_TASK_ID"'
+    note = f'"{sys.executable}" -m arbeit_cli note "$ARBEIT_TASK_ID" "mine is $ARBEIT_TASK_ID"'
+    script = f"echo > ready-$ARBEIT_TASK_ID; read x < go-$ARBEIT_TASK_ID; {note}"
     workers = [folder.start("work", "--", "sh", "-c", script) for _ in range(2)]
     for one in wanted:
         ready[one].read_text()
