@@ -57,6 +57,12 @@ def test_every_parameter_is_required_nullable_and_closed_in_strict_form() -> Non
             assert ("enum" in said and None in said["enum"]) == ("enum" in said and "null" in kinds)
 
 
+def test_a_parameter_of_several_kinds_may_be_null_too() -> None:
+    several = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+    shown = strict({"type": "object", "properties": {"at": several}})
+    assert shown["properties"]["at"] == {"anyOf": [*several["anyOf"], {"type": "null"}]}
+
+
 @pytest.mark.parametrize("profile", ["core", "standard", "full"])
 def test_null_for_all_that_may_be_left_out_is_the_same_as_leaving_it_out(
     profile: str, project: arbeit.sync.Project

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 import arbeit.sync
 from arbeit.testing.clock import VirtualClock
+
+# Whoever traces their own agents does not want to see these.
+os.environ |= {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
 
 
 @pytest.fixture

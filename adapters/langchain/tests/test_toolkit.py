@@ -103,6 +103,19 @@ def test_leaving_by_an_exception_is_a_failed_attempt(project: arbeit.sync.Projec
     assert [one.result for one in parts.runs or ()] == ["failed"]
 
 
+def test_a_review_that_an_exception_interrupts_is_given_back(project: arbeit.sync.Project) -> None:
+    task = project.create_task("Fix it", review=True)
+    work = project.as_("bob").claim()
+    assert work is not None
+    work.complete("Fixed", evidence=["seen"])
+    with suppress(ZeroDivisionError), ArbeitToolkit(project, capabilities=["review"]) as toolkit:
+        invoked(named(toolkit)["task_claim"], task_id=task.id)
+        assert toolkit.holding() == [task.id]
+        raise ZeroDivisionError
+    left = project.get(task.id, include={"lease"})
+    assert (left.task.status, left.lease) == ("in_review", None)
+
+
 @pytest.mark.anyio
 async def test_a_cancelled_agent_gives_back_what_it_holds_without_counting_an_attempt() -> None:
     async with arbeit.open("memory://", actor="ada") as hub:
