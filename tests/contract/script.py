@@ -18,6 +18,7 @@ from arbeit.core.leases import token_for
 from arbeit.core.model import ENTRY_TYPES, PRIORITIES, RELATION_TYPES, SECOND, Grant, Lease, Reply
 from arbeit.testing.contract import KEY
 from arbeit.testing.contract.writing import UNICODE
+from tests.core.harness import first_event
 
 QUEUES = ("default", "docs", "ops", "new-1", "new-2")
 AGENTS = ("ada", "bob", "cyd", "dee", "eve")
@@ -491,6 +492,8 @@ class Author:
         return c.UpdateProject(**self.header(), **chosen)
 
     def create_project(self) -> c.Command:
+        if self.random.random() < 0.5:
+            return c.RestoreEvents(**self.header(), events=(first_event(self.project),), upto=1)
         return c.CreateProject(**self.header(), key=self.project)
 
     def repeat(self) -> c.Command:

@@ -87,7 +87,10 @@ def test_nothing_changes_in_an_archived_project_until_it_is_opened_again(team: T
 
 @pytest.mark.parametrize("kind", sendable(), ids=lambda kind: kind.__name__)
 def test_a_project_that_does_not_exist_is_said_so(team: Team, kind: type[c.Command]) -> None:
-    own = {c.CreateProject: {"key": "elsewhere"}, c.RestoreEvents: {"events": [harness.first_event("elsewhere")]}}
+    own: dict[type[c.Command], dict[str, Any]] = {
+        c.CreateProject: {"key": "elsewhere"},
+        c.RestoreEvents: {"events": [harness.first_event("elsewhere")]},
+    }
     command = make(kind, **own.get(kind, {}))
     (result,) = team.hub._session.run("elsewhere", [command])
     if kind in own:
