@@ -45,6 +45,9 @@ def json_type(value: object) -> str:
 def label(value: object) -> str:
     """A record in a few words: an object by its id and title, text and numbers as they stand."""
     if isinstance(value, Mapping):
+        name, title = value.get("id"), value.get("title")
+        if type(name) is str and type(title) is str:  # as nearly all have it
+            return f"{name} {title}"
         named = [label(value[key]) for key in ("id", "title") if isinstance(value.get(key), str | int | float)]
         return " ".join(named) or "an object without id and title"
     if isinstance(value, str):

@@ -155,7 +155,7 @@ class _Importer:
 
     async def send(self, plan: Plan) -> None:
         """Send all commands: tasks, then relationships, then what hangs on tasks; older ones first."""
-        steps = _steps(plan)
+        steps = [(what, self._new(parts)) for what, parts in _steps(plan)]
         total = sum(len(parts) for _, parts in steps)
         done = 0
         for what, parts in steps:
@@ -164,6 +164,16 @@ class _Importer:
                 await self._execute(chunk)
                 done += len(chunk)
                 self.progress(done, total, what)
+
+    def _new(self, parts: list[Part]) -> list[Part]:
+        """What is not here by now, as far as it was looked up: sending tasks that are would change nothing."""
+        found = []
+        for part in parts:
+            if isinstance(part.command, ImportTask) and part.command.task_id in self.here:
+                self.there[part.kind] += 1
+            else:
+                found.append(part)
+        return found
 
     async def _execute(self, parts: list[Part]) -> None:
         """Send commands, again those for which there was no room, and count what became of them."""

@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from arbeit.core import limits
 
@@ -43,10 +44,13 @@ def id_text(raw: object) -> str | None:
 
 def micros(value: object) -> int | None:
     """An ISO 8601 time as microseconds since 1970, UTC where it names no offset; None if it is none."""
-    if not isinstance(value, str):
-        return None
+    return _micros(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)  # records that were made together tell one time, and many tell theirs twice
+def _micros(text: str) -> int | None:
     try:
-        time = datetime.fromisoformat(value.strip())
+        time = datetime.fromisoformat(text.strip())
         since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
     except (ValueError, OverflowError):
         return None
