@@ -49,6 +49,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, name: str) -> None:
         super().__init__(prog=f"arbeit {name}", add_help=False, allow_abbrev=False, formatter_class=Formatter)
+        self._positionals.title = "arguments"
         self.color = False  # newer argparse would colour help by rules of its own
         self.takes_command = False
         """Whether words after `--` are a command line of their own, kept in `args.command_line`."""

@@ -68,7 +68,7 @@ class Screen:
             if reconfigure is not None:
                 reconfigure(errors="backslashreplace")
         self.terminal = self.out.isatty()
-        self.width = self._columns() if self.terminal else None
+        self.width = self._columns(self.out) if self.terminal else None
         self.settle(json=json, no_color=no_color)
 
     def settle(self, *, json: bool, no_color: bool) -> None:
@@ -78,12 +78,13 @@ class Screen:
             stream: coloured(stream, os.environ, refused=no_color or json) for stream in (self.out, self.err)
         }
 
-    def _columns(self) -> int:
+    @staticmethod
+    def _columns(stream: TextIO) -> int:
         said = os.environ.get("COLUMNS", "")
         if said.isdecimal() and int(said):
             return max(int(said), _NARROWEST)
         try:
-            return max(os.get_terminal_size(self.out.fileno()).columns, _NARROWEST)
+            return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
         except (OSError, ValueError):
             return 80
 
@@ -139,6 +140,13 @@ class Screen:
         label = self.paint("error", "red", "bold", err=True)
         lines = [f"{label}: {clean(message)} {self.paint(f'({code})', 'dim', err=True)}"]
         lines += [f"  {clean(hint)}" for hint in suggestions]
+        if self.err.isatty():
+            from arbeit_cli.tables import fold, width  # noqa: PLC0415 - after a mistake only
+
+            room = self._columns(self.err)
+            if width(f"error: {clean(message)} ({code})") > room:
+                first, *rest = fold(f"{clean(message)} ({code})", room - 7)
+                lines[:1] = [f"{label}: {first}", *(f"       {line}" for line in rest)]
         if usage:
             lines.append(self.paint(f"usage: {usage}", "dim", err=True))
         self._err(lines)

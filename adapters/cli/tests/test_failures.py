@@ -177,6 +177,8 @@ def test_a_claim_that_could_not_be_kept_is_not_made(place: Path) -> None:
     refused(process("claim", "--json", cwd=place), "STORE_UNAVAILABLE")
     done = process("list", "-s", "in_progress", "--json", cwd=place)
     assert json.loads(done.stdout)["data"]["tasks"] == []
+    events = json.loads(process("events", "--all", "--type", "task_claimed", "--json", cwd=place).stdout)
+    assert events["data"]["events"] == [], "nothing was granted, not even to be given back"
     (place / ".arbeit" / "held").unlink()
     assert process("claim", cwd=place).returncode == 0
 

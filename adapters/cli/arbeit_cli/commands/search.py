@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from arbeit_cli import draw, words
 from arbeit_cli.failing import RefusedError
 from arbeit_cli.screen import Screen, clean
-from arbeit_cli.tables import Column, table
+from arbeit_cli.tables import Column, cut, table
 
 if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
@@ -68,7 +68,8 @@ def _hits(screen: Screen, hits: Sequence[Mapping[str, Any]]) -> list[str]:
         return table(screen, columns, ((one["task_id"], _where(one), one["title"], one["snippet"]) for one in hits))
     lines: list[str] = []
     for one in hits:
-        lines.append(f"{screen.paint(one['task_id'], 'cyan')}  {clean(one['title'])}")
+        title = cut(clean(one["title"]), max(screen.width - len(one["task_id"]) - 2, 20))
+        lines.append(f"{screen.paint(one['task_id'], 'cyan')}  {title}")
         snippet = " ".join(clean(one["snippet"]).split())
         if one["kind"] == "entry" or snippet != one["title"]:
             lines.append(f"    {screen.paint(_where(one), 'magenta')}  {snippet}")
