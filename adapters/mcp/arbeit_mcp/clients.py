@@ -199,7 +199,7 @@ class Client:
             if not self._calls:
                 self._idle.set()
         if scope.cancelled_caught:
-            await self._give_back(granted, "the client was gone")
+            # Whoever let it go gives back what it was granted.
             return refusal(
                 ArbeitError(Code.STORE_UNAVAILABLE, "this connection has ended", suggestions=("Reconnect.",))
             )

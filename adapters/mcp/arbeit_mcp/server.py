@@ -27,6 +27,7 @@ REQUEST_BYTES = 1024 * 1024
 """Bytes that one message may take."""
 AGENT_HEADER = "arbeit-agent"
 SESSION_HEADER = "mcp-session-id"
+VERSION_HEADER = "mcp-protocol-version"
 _TICK = 5.0
 """Seconds between two reports that a claim still waits."""
 _FOR_EVER = 3_600_000
@@ -153,8 +154,11 @@ class Face:
 
 
 def connection_key(headers: Mapping[str, str]) -> str:
-    """What tells an HTTP client from others: its session, or the agent that it says it is."""
-    return headers.get(SESSION_HEADER) or f"agent {headers.get(AGENT_HEADER)}"
+    """What tells an HTTP client from others: its session, or, where the protocol has none, the agent that it names."""
+    # The SDK takes the same header to tell the two apart: what it does not check is not believed.
+    if headers.get(VERSION_HEADER, HANDSHAKE_PROTOCOL_VERSIONS[0]) in HANDSHAKE_PROTOCOL_VERSIONS:
+        return f"session {headers.get(SESSION_HEADER)}"
+    return f"agent {headers.get(AGENT_HEADER)}"
 
 
 def _is_modern(ctx: Context) -> bool:

@@ -113,7 +113,7 @@ async def test_a_database_that_cannot_be_opened_is_refused_call_by_call_until_it
 
 
 async def test_of_clients_that_begin_at_once_one_makes_the_project(tmp_path: Path) -> None:
-    """Those of one server, and those of two."""
+    """Those of one server, those of two, and one that asks twice."""
     where = Whereabouts(None, {}, tmp_path)
     async with at_home(where, None) as one, at_home(where, None) as other:
         servers = [Clients(one, Terms()), Clients(other, Terms())]
@@ -123,10 +123,10 @@ async def test_of_clients_that_begin_at_once_one_makes_the_project(tmp_path: Pat
             answers.append(await clients.of(name, name).call("init", {}))
 
         async with anyio.create_task_group() as group:
-            for number in range(6):
-                group.start_soon(begin, servers[number % 2], str(number))
+            for number in range(8):
+                group.start_soon(begin, servers[number % 2], str(number % 4))
         assert sum(answer["success"] for answer in answers) == 1
         codes = [answer["error"]["code"] for answer in answers if not answer["success"]]
-        assert codes == ["ALREADY_INITIALIZED"] * 5
+        assert codes == ["ALREADY_INITIALIZED"] * 7
         for clients in servers:
             await clients.close()

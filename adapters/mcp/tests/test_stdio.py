@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -124,6 +126,22 @@ def test_nothing_but_the_protocol_is_on_standard_output_and_nothing_is_said_besi
     process = server.process
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def test_whatever_else_the_process_prints_misses_the_wire() -> None:
+    program = """
+import os, subprocess, sys
+from arbeit_mcp.stdio import _claimed
+print("before")
+with _claimed() as (source, sink):
+    print("stray")
+    subprocess.run(["sh", "-c", "cat; echo stray child"])
+    os.write(sink, b"wire " + os.read(source, 100) + b" ")
+print("after")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], input=b"input", capture_output=True, check=True, timeout=60)
+    assert ended.stdout.split() == [b"before", b"wire", b"input", b"after"]
+    assert sorted(ended.stderr.split()) == [b"child", b"stray", b"stray"]
 
 
 def test_a_client_that_stops_to_read_ends_the_connection(stdio_team: Team, wire: StartsWires) -> None:

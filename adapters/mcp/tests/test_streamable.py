@@ -16,6 +16,7 @@ from adapters.mcp.tests.speaking import Json, Team, Until
 from arbeit_mcp import streamable
 from arbeit_mcp.address import Address
 from arbeit_mcp.clients import Presence, Terms
+from arbeit_mcp.server import connection_key
 
 pytestmark = pytest.mark.anyio
 TOKEN = secrets.token_urlsafe()
@@ -199,3 +200,11 @@ def test_a_client_is_gone_when_its_stream_is_or_after_a_long_silence() -> None:
     assert not dropped.is_over(terms, 1009)
     assert dropped.is_over(terms, 1010)
     assert not Presence(requests=1, had_stream=True, seen=0).is_over(terms, 10_000)
+
+
+def test_who_belongs_to_no_session_is_told_by_the_agent_that_it_names() -> None:
+    session = {"mcp-session-id": "secret", "arbeit-agent": "mallory"}
+    assert connection_key(session) == connection_key({"mcp-session-id": "secret"})
+    assert connection_key({**session, "mcp-protocol-version": "2025-11-25"}) == connection_key(session)
+    for version in ("2026-07-28", "2099-01-01"):
+        assert connection_key({**session, "mcp-protocol-version": version}) == "agent mallory"
