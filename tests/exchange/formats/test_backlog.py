@@ -313,3 +313,8 @@ def test_comments_of_the_oldest_shape_are_read() -> None:
 def test_comments_that_nobody_wrote_for_a_tool_are_kept_as_a_note() -> None:
     found = read("## Comments\n\nJust text\n")
     assert (found.comments, found.texts["comments"]) == ([], "Just text")
+
+
+def test_a_heading_in_a_block_of_code_begins_nothing() -> None:
+    found = read("## Implementation Notes\n\n```\n## Description\n```\nend\n\n## Description\n\nReal")
+    assert found.texts == {"description": "Real", "notes": "```\n## Description\n```\nend"}
