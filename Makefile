@@ -77,6 +77,7 @@ lint: $(VENV)/.stamp-dev ## Check style, types and import directions without run
 	@$(BIN)/ruff format --check
 	@echo "== mypy"
 	@$(BIN)/mypy
+	@$(BIN)/mypy --config-file adapters/mypy.ini
 	@echo "== basedpyright"
 	@$(BIN)/basedpyright
 	@echo "== import directions"
