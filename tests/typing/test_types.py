@@ -14,7 +14,9 @@ from tests.typing import asynchronous, mistakes, synchronous
 
 PAIRS = {"Hub": (arbeit.Hub, sync.Hub), "Project": (arbeit.Project, sync.Project), "Work": (arbeit.Work, sync.Work)}
 # What only an event loop or the library itself calls.
-INNER = {"work", "hold", "leave", "lost", "renewed"}
+INNER = {"work", "leave", "lost", "renewed"}
+_PLAIN = {"as_", "handle", "hold", "let_go", "read_artifact", "watch"}
+"""Verbs that ask no store: nobody waits for them."""
 
 
 def _verbs() -> Iterator[tuple[str, str]]:
@@ -30,7 +32,7 @@ def test_each_verb_is_on_both_faces_with_the_same_parameters(kind: str, verb: st
     mine: Any = getattr(synchronous_face, verb)
     theirs: Any = getattr(asynchronous_face, verb)
     assert inspect.signature(mine).parameters == inspect.signature(theirs).parameters
-    assert inspect.iscoroutinefunction(theirs) or verb in {"watch", "read_artifact", "as_"}
+    assert inspect.iscoroutinefunction(theirs) or verb in _PLAIN
     assert mine.__name__ == verb
     assert mine.__doc__
 
