@@ -14,7 +14,9 @@ import pytest
 
 from arbeit_cli.__main__ import main
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("ARBEIT_")}
+# Those who run tests in parallel, or in colour, tell their terminal's size and wishes to every child.
+_TERMINAL = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("ARBEIT_") and name not in _TERMINAL}
 if CLEAN.pop("PYTHONDONTWRITEBYTECODE", None):
     # Hundreds of processes: each would compile everything anew.
     _BYTECODE = tempfile.TemporaryDirectory(prefix="arbeit-bytecode-")
@@ -56,7 +58,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, as an agent called ann, without anything of this machine's environment."""
     for name in [*os.environ]:
-        if name.startswith("ARBEIT_") or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}:
+        if name.startswith("ARBEIT_") or name in _TERMINAL:
             monkeypatch.delenv(name)
     monkeypatch.setenv("ARBEIT_AGENT", "ann")
     place = tmp_path / "shop"
