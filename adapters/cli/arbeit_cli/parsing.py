@@ -180,8 +180,10 @@ def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
         at += 2 if words[at] in _WITH_VALUE else 1
     if at >= len(words) or words[at] == "--":
         return None, list(words)
-    if words[at] == "help" and at + 1 < len(words):
+    if words[at] == "help":
         words = [*words[:at], *words[at + 1 :], "--help"]
+        if words[at].startswith("-"):
+            return None, words
     first, following = words[at], words[at + 1 : at + 2]
     two = f"{first} {following[0]}" if following else ""
     if two in COMMANDS:

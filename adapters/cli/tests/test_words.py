@@ -109,6 +109,8 @@ def test_an_option_without_its_value_is_refused(parser: parsing.Parser) -> None:
         (["queues", "--json"], "queues", ["--json"]),
         (["help", "dep", "tree"], "dep tree", ["--help"]),
         (["help", "add"], "add", ["--help"]),
+        (["help"], None, ["--help"]),
+        (["--json", "help", "--as", "x"], None, ["--json", "--as", "x", "--help"]),
         ([], None, []),
         (["--help"], None, ["--help"]),
         (["--", "list"], None, ["--", "list"]),
