@@ -318,3 +318,10 @@ def test_comments_that_nobody_wrote_for_a_tool_are_kept_as_a_note() -> None:
 def test_a_heading_in_a_block_of_code_begins_nothing() -> None:
     found = read("## Implementation Notes\n\n```\n## Description\n```\nend\n\n## Description\n\nReal")
     assert found.texts == {"description": "Real", "notes": "```\n## Description\n```\nend"}
+
+
+def test_a_known_heading_between_the_marks_of_a_section_stays_in_it() -> None:
+    body = (
+        "## Description\n<!-- SECTION:DESCRIPTION:BEGIN -->\nA\n\n## Comments\n\nB\n<!-- SECTION:DESCRIPTION:END -->\n"
+    )
+    assert read(body).texts == {"description": "A\n\n## Comments\n\nB"}

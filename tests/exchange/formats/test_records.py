@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pytest
 
 import arbeit.sync
 from arbeit import ArbeitError
-from arbeit.exchange import Report
+from arbeit.exchange import Report, legacy
+from arbeit.exchange.tables import Row
 
 Bring = Callable[..., Report]
 
@@ -290,6 +291,25 @@ def test_a_file_that_somebody_writes_to_is_read_as_of_their_last_commit(
         assert path.read_bytes() == before
         db.execute("COMMIT")
     assert project.get("tkt-a").task.title == "Committed"
+
+
+def test_what_is_committed_while_a_file_is_read_is_not_half_seen(
+    project: arbeit.sync.Project, bring: Bring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path / "arbeit.db", journal="WAL")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("SELECT * FROM tasks").fetchall()  # opens its log, as any program that uses the file does
+        plain = legacy._rows
+
+        def late(cursor: sqlite3.Cursor, table: str) -> Iterator[Row]:
+            found = list(plain(cursor, table))
+            db.execute("UPDATE context_entries SET content = 'Later'")
+            return iter(found)
+
+        monkeypatch.setattr(legacy, "_rows", late)
+        bring(path)
+    entries = project.get("tkt-a", include=("context_all",)).context_all or ()
+    assert [entry.content for entry in entries if entry.type == "decision"] == ["Old", "New"]
 
 
 def test_what_a_killed_writer_left_is_read_from_a_copy(
