@@ -21,6 +21,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.url = f"sqlite:///{path}/.arbeit/arbeit.db"
+        self._started: list[subprocess.Popen[str]] = []
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ARBEIT_")},
             "ARBEIT_AGENT": "impl-1",
@@ -37,6 +38,10 @@ class Folder:
         return self.hub.project("demo", create=True, settings=settings)
 
     def close(self) -> None:
+        for process in self._started:
+            if process.poll() is None:  # a test that failed
+                process.terminate()
+                process.communicate(timeout=20)
         hub = getattr(self, "_hub", None)
         if hub is not None:
             hub.__exit__(None, None, None)
@@ -64,7 +69,7 @@ class Folder:
 
     def start(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command line, and leave it running."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*ARBEIT, *words],
             cwd=self.path,
             env={**self.environment, **(environment or {})},
@@ -73,6 +78,8 @@ class Folder:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
 
     def fifo(self, name: str) -> Path:
         """A pipe with a name: whoever reads it waits for whoever writes it."""
