@@ -12,6 +12,8 @@ from pathlib import Path
 from arbeit import ArbeitError
 
 OK, FAILED, USAGE = range(3)
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells say it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,11 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.code if isinstance(error.code, int) else USAGE
     except (ArbeitError, OSError) as error:
         return _refused(error, USAGE)
-    # Nothing but the protocol may come out on standard output, and little enough on the error stream.
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("arbeit").setLevel(logging.INFO if options.verbose else logging.WARNING)
-    for name in ("mcp", "uvicorn", "sse_starlette"):
-        logging.getLogger(name).setLevel(logging.INFO if options.verbose else logging.CRITICAL)
+    _log(verbose=options.verbose)
     import anyio  # noqa: PLC0415 - not for --help
 
     from arbeit_mcp.serving import serve  # noqa: PLC0415 - as above
@@ -41,9 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         anyio.run(partial(serve, options))
     except* ArbeitError as group:
         code = _refused(_first(group), FAILED)
+    except* KeyboardInterrupt:
+        code = INTERRUPTED
     else:
         code = OK
     return code
+
+
+def _log(*, verbose: bool) -> None:
+    """Log to the error stream alone, and little of it: standard output is the protocol's."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("arbeit").setLevel(logging.INFO if verbose else logging.WARNING)
+    for name in ("mcp", "uvicorn", "sse_starlette"):
+        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
 
 
 def _first(group: BaseExceptionGroup[ArbeitError]) -> Exception:

@@ -62,8 +62,12 @@ async def _serve_streams(clients: Clients, stop: Event) -> None:
 
 
 async def _await_signals(stop: Event, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    """Set `stop` when a signal asks for an end; where loops cannot wait for signals, they interrupt what runs."""
+    try:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            # The first asks for an orderly end; whoever sends more of them gets what the first asked for.
+            async for _ in signals:
+                stop.set()
+    except NotImplementedError:  # Windows
         task_status.started()
-        # The first asks for an orderly end; whoever sends more of them gets what the first asked for.
-        async for _ in signals:
-            stop.set()

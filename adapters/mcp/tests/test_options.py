@@ -5,11 +5,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import arbeit
+from arbeit_mcp import __main__, serving
 from arbeit_mcp.__main__ import main
 from arbeit_mcp.clients import agent_name
 from arbeit_mcp.options import Options, read
@@ -115,6 +117,29 @@ def test_the_folder_names_its_project(tmp_path: Path) -> None:
         place.config.write_text(broken)
         with pytest.raises(arbeit.ArbeitError, match=re.escape(str(place.config))):
             default_project(place)
+
+
+@pytest.mark.anyio
+async def test_where_loops_cannot_wait_for_signals_the_server_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere(*_: int) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(anyio, "open_signal_receiver", nowhere)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            await group.start(serving._await_signals, anyio.Event())
+
+
+def test_an_interrupt_is_an_exit_code_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(anyio, "run", interrupted)
+    # The loggers are those of the whole process, whose other tests want them as they are.
+    monkeypatch.setattr(__main__, "_log", lambda **_: None)
+    assert main(["--db", "memory://"]) == 130
 
 
 @given(st.text(), st.text())
