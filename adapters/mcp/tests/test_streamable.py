@@ -76,6 +76,29 @@ async def test_a_client_that_comes_back_after_it_was_let_go_works_on_as_the_same
             assert again["data"]["lease"]["fence"] > first["data"]["lease"]["fence"]
 
 
+async def test_what_is_granted_to_a_claim_whose_client_vanished_while_it_waited_comes_back(
+    http_team: Team, until: Until
+) -> None:
+    http_team.options = ("--idle", "2")
+    with http_team.project() as boss:
+        async with httpx2.AsyncClient(headers=JSON, timeout=15) as http:
+            hello = await http.post(http_team.url, json=HELLO)
+            session = {"mcp-session-id": hello.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
+            told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            await http.post(http_team.url, json=told, headers=session)
+            arguments = {"name": "arbeit_task_claim", "arguments": {"wait": 60}, "_meta": {"progressToken": 1}}
+            claim = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": arguments}
+            async with http.stream("POST", http_team.url, json=claim, headers=session) as answer:
+                async for line in answer.aiter_lines():
+                    if "notifications/progress" in line:
+                        break
+        made = boss.create_task("For a ghost").id
+        await until(lambda: boss.runs().items)
+        await until(lambda: boss.get(made).task.status == "open")
+        (run,) = boss.runs().items
+        assert (run.agent_id[:4], run.note) == ("raw-", "client disconnected")
+
+
 async def test_only_who_shows_the_token_is_let_in(http_team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_TEST_TOKEN", TOKEN)
     http_team.options = ("--token-env", "MCP_TEST_TOKEN")
