@@ -69,6 +69,7 @@ docs: $(VENV)/.stamp-dev ## Write the parts of the documentation that come from 
 	@$(BIN)/python -m docs.lifecycle
 	@$(BIN)/python -m docs.promises
 	@$(BIN)/python -m docs.tools
+	@$(BIN)/python -m docs.commands
 
 lint: $(VENV)/.stamp-dev ## Check style, types and import directions without running a test
 	@echo "== ruff check"

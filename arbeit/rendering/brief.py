@@ -81,7 +81,7 @@ def brief(parts: Parts, max_tokens: int, count: Count | None = None, style: Styl
     _check(max_tokens)
     if count is not None and not callable(count):
         refuse("count", "must be a function that counts the tokens of a text")
-    if style not in _CALLS:
+    if not isinstance(style, str) or style not in _CALLS:
         refuse("style", f"must be one of {', '.join(_CALLS)}")
     measure = count or estimate
     head, optional, sections = _head(parts), _wordy(parts), _sections(parts)

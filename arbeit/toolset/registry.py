@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
@@ -109,6 +108,8 @@ def find_tool(name: str) -> Tool:
     """
     full = name if isinstance(name, str) and name.startswith(PREFIX) else f"{PREFIX}{name}"
     if full not in _HOMES:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for a name that there is not
+
         close = get_close_matches(full, NAMES, 3) or NAMES
         raise ArbeitError(
             Code.INVALID_INPUT,

@@ -135,7 +135,7 @@ BUGS = (
         name="escalated-twice",
         harm="Supervisors are called twice for each task that is given up.",
         mistake="both caller and callee do it",
-        file=f"{DECIDE}/grants.py",
+        file=f"{DECIDE}/sweeping.py",
         old="    yield from after_attempt(view, env, task.id, lease.run_id)\n",
         new="    yield from after_attempt(view, env, task.id, lease.run_id)\n"
         "    if delay is None:\n"
@@ -228,7 +228,7 @@ BUGS = (
         name="reclaimed-though-renewed-in-the-same-batch",
         harm="A worker that renewed in time loses its lease if a sweep shares its transaction.",
         mistake="a value read before it was changed",
-        file=f"{DECIDE}/grants.py",
+        file=f"{DECIDE}/sweeping.py",
         old="    if lease.id in view.beats:\n        return view.beats[lease.id].expires_at\n",
         new="",
         caught_by="reclaim_promise",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 
 @pytest.mark.parametrize(("answer", "code", "changed"), [("y\n", 0, True), ("n\n", 2, False), ("\n", 2, False)])

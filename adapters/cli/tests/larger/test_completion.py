@@ -15,7 +15,7 @@ from arbeit_cli.completing.scripts import script
 from arbeit_cli.completing.spec import commands
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -15,7 +15,7 @@ import pytest
 from arbeit_cli.checking import storage
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 
 def checks(folder: Folder, *words: str, code: int = 0) -> dict[str, tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import arbeit.sync
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 TABLES = {
     "tasks": [

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
+    from adapters.cli.tests.larger.conftest import Folder
     from arbeit.sync import Project
-    from tests.larger.conftest import Folder
 
 NASTY = 'a "b" \\ ]; end --> x\n%%{init}%% <br/> `c` #quot; {d} | e & \x1b[31m f'
 

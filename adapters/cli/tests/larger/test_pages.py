@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 ROOT = Path(__file__).parents[4]
 PAGES = ("docs/agents.md", "docs/how-to/set-up-a-coding-agent.md", "docs/how-to/run-commands-as-work.md")

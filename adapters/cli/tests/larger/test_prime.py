@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from arbeit_cli.commands.prime import Known, render
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 MOST = 500
 COMMON = (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from arbeit_cli.setting_up import jsonc
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 AGENTS = ("claude-code", "codex", "cursor", "gemini", "opencode")
 SERVER = {"command": "arbeit-mcp", "args": []}

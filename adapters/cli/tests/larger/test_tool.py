@@ -11,7 +11,7 @@ import pytest
 from arbeit.toolset import schemas
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 
 def call(folder: Folder, *words: str, text: str | None = None, code: int = 0) -> Any:  # noqa: ANN401 - JSON

@@ -22,8 +22,8 @@ import pytest
 from arbeit_cli.live.board import Board
 
 if TYPE_CHECKING:
+    from adapters.cli.tests.larger.conftest import ARBEIT, Folder
     from arbeit.sync import Project
-    from tests.larger.conftest import ARBEIT, Folder
 else:
     ARBEIT = (sys.executable, "-m", "arbeit_cli")
 

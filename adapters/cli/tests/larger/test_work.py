@@ -15,7 +15,7 @@ import arbeit
 from arbeit.sync import Project
 
 if TYPE_CHECKING:
-    from tests.larger.conftest import Folder
+    from adapters.cli.tests.larger.conftest import Folder
 
 
 def status(project: Project, task_id: str) -> tuple[str, int]:
