@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, unquote
 
 from arbeit.core.errors import ArbeitError, Code
 
@@ -22,6 +21,7 @@ CONFIG = "config.json"
 HELD = "held"
 DEFAULT_PROJECT = "default"
 
+_PLAIN = dict.fromkeys(map(ord, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~"))
 _LONGEST_NAME = 64
 _LONGEST_KEY = 63
 
@@ -109,13 +109,24 @@ def named(said: str, start: Path) -> Place:
             return inside(path.parent if path.name == FOLDER else path)
         return Place(_url(path), path, path.parent)
     if scheme == "sqlite":
+        from urllib.parse import unquote  # noqa: PLC0415 - paths are the usual way
+
         path = start / unquote(rest.partition("?")[0].removeprefix("/"))
         return Place(said, path, path.parent)
     return Place(said, None, None if scheme == "memory" else _elsewhere(said))
 
 
+def quoted(text: str, also: str = "") -> str:
+    """Text as a URL or a file's name may have it. Plain text, which is nearly all there is, loads nothing for that."""
+    if text.isascii() and not text.translate(_PLAIN).strip(also):
+        return text
+    from urllib.parse import quote  # noqa: PLC0415 - see above
+
+    return quote(text, safe=also)
+
+
 def _url(path: Path) -> str:
-    return f"sqlite:///{quote(str(path))}"
+    return f"sqlite:///{quoted(str(path), '/')}"
 
 
 def _elsewhere(url: str) -> Path:

@@ -52,14 +52,16 @@ def test_what_names_no_database_is_refused(said: str, tmp_path: Path) -> None:
     assert caught.value.code == "INVALID_INPUT"
 
 
-def test_files_beside_a_database_lie_where_nothing_else_is(tmp_path: Path) -> None:
+def test_files_beside_a_database_lie_where_nothing_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, alone = places.inside(tmp_path), places.named("team.db", tmp_path)
     assert (inside.held, inside.config) == (tmp_path / ".arbeit/held", tmp_path / ".arbeit/config.json")
     assert (alone.held, alone.config) == (tmp_path / "team.db.held", None)
     assert places.named("memory://", tmp_path).held is None
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     one, other = (places.named(f"postgresql://host/{name}", tmp_path).held for name in "ab")
     assert one is not None
     assert one != other
+    assert one.is_relative_to(tmp_path / "state")
 
 
 def test_the_default_project_is_written_once_and_read_back(tmp_path: Path) -> None:
@@ -79,6 +81,14 @@ def test_a_broken_configuration_is_refused_by_its_name(text: bytes, tmp_path: Pa
     with pytest.raises(arbeit.ArbeitError, match=r"config\.json") as caught:
         places.default_project(places.inside(tmp_path))
     assert caught.value.code == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("shop", "shop"), ("My_Shop 2", "my-shop-2"), ("設計", "default"), ("--", "default"), ("x" * 80, "x" * 63)],
+)
+def test_a_key_is_made_after_the_folders_name(name: str, key: str) -> None:
+    assert places.key_of(places.inside(Path("/somewhere") / name)) == key
 
 
 @pytest.mark.parametrize("name", ["My Shop (2)", "shop", "ÄÖÜ", "---", "9 lives", "x" * 200])

@@ -8,8 +8,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from arbeit_cli.failing import RefusedError
-from arbeit_cli.place import Place, inside, named, working_folder
+from arbeit import places
+from arbeit.places import Place
+from arbeit_cli.place import working_folder
 
 if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
@@ -49,17 +50,9 @@ def empty_place(db: str | None, key: str) -> Place:
     """Where a database is to be made that has no project yet: as --db says, else in this folder; `key` is its default.
 
     Raises:
-        RefusedError: STORE_UNAVAILABLE where the folder cannot be made.
+        ArbeitError: STORE_UNAVAILABLE where the folder cannot be made.
     """
-    said = db if db is not None else os.environ.get("ARBEIT_DB")
-    place = named(said) if said else inside(working_folder())
-    if place.config is None or place.folder is None:
-        return place
-    try:
-        place.folder.mkdir(parents=True, exist_ok=True)
-        (place.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-        place.config.write_text(json.dumps({"project": key}) + "\n", encoding="utf-8")
-    except OSError as error:
-        message = f"{place.folder} cannot be made: {error.strerror or error}"
-        raise RefusedError("STORE_UNAVAILABLE", message, ["Go to a folder that you may write to."]) from error
+    place = places.to_make(db, os.environ, working_folder())
+    places.make_folder(place)
+    places.name_default(place, key)
     return place

@@ -14,9 +14,9 @@ from arbeit_cli.screen import Screen
 if TYPE_CHECKING:
     import argparse
 
+    from arbeit.places import Place
     from arbeit.sync import Hub, Project
     from arbeit_cli.held import FileHoldings
-    from arbeit_cli.place import Place
 
 LEASE_SECONDS = 1800.0
 """How long a claim lasts by default: no process stays behind it to renew it."""
@@ -62,7 +62,7 @@ class Cli:
     def agent(self) -> str:
         """Who speaks."""
         if self._agent is None:
-            from arbeit_cli.place import whoami  # noqa: PLC0415 - as above
+            from arbeit.places import whoami  # noqa: PLC0415 - as above
 
             self._agent = whoami(self.args.agent, os.environ)
         return self._agent
@@ -89,7 +89,7 @@ class Cli:
         return self._project
 
     def _key(self) -> str:
-        from arbeit_cli.place import default_project  # noqa: PLC0415 - loaded with the place
+        from arbeit.places import default_project  # noqa: PLC0415 - loaded with the place
 
         said: str | None = self.args.project
         key = said if said is not None else os.environ.get("ARBEIT_PROJECT") or default_project(self.place)

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from arbeit.places import quoted
 from arbeit_cli.failing import RefusedError
-from arbeit_cli.place import quoted
 
 if TYPE_CHECKING:
     import arbeit

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.cli.tests.conftest import Add, Say
 from arbeit_cli.failing import RefusedError
-from arbeit_cli.place import Place, find, key_of, named, whoami
+from arbeit_cli.place import find
 
 
 def test_a_project_is_found_from_every_folder_below(
@@ -144,23 +144,6 @@ def test_a_project_that_cannot_be_made_is_not(words: list[str], folder: Path, sa
     assert (folder / ".arbeit" / "config.json").is_file()
 
 
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [("shop", "shop"), ("My_Shop 2", "my-shop-2"), ("設計", "default"), ("--", "default"), ("x" * 80, "x" * 63)],
-)
-def test_a_key_is_made_after_the_folders_name(name: str, key: str) -> None:
-    assert key_of(Path("/somewhere") / name) == key
-
-
-def test_who_speaks_is_said_or_else_the_user_at_the_machine() -> None:
-    assert whoami("ann", {"ARBEIT_AGENT": "bob"}) == "ann"
-    assert whoami(None, {"ARBEIT_AGENT": "bob"}) == "bob"
-    user = whoami(None, {"USER": "Jörg Müller"})
-    assert user.startswith("J-rg-M-ller@")
-    assert len(user) <= 64
-    assert whoami(None, {"USER": "--"})[0].isalnum()
-
-
 def test_an_unfit_name_is_refused_by_the_rules_of_names(shop: Path, say: Say) -> None:
     assert shop.is_dir()
     for name in ("", "a b", "../../x", "-x", "x" * 65):
@@ -172,19 +155,10 @@ def test_an_unfit_name_is_refused_by_the_rules_of_names(shop: Path, say: Say) ->
     assert say("list", "--json").data["tasks"] == []
 
 
-def test_what_names_no_database_is_refused() -> None:
-    for said in ("", "a\0b"):
-        with pytest.raises(RefusedError, match="names no database"):
-            named(said)
-
-
-def test_memory_and_servers_keep_their_tokens_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert named("memory://") == Place("memory://", None, None)
-    place = named("postgresql://db/team")
-    assert place.held is not None
-    assert place.held.is_relative_to(tmp_path / "arbeit")
-    assert place.held != named("postgresql://db/other").held
+def test_what_names_no_database_is_refused(folder: Path, say: Say) -> None:
+    answer = say("--db=", "list", "--json")
+    assert (answer.code, answer.error["code"]) == (2, "INVALID_INPUT")
+    assert list(folder.iterdir()) == []
 
 
 def test_an_empty_environment_variable_says_nothing(shop: Path) -> None:

@@ -12,7 +12,8 @@ from anyio.abc import TaskGroup, TaskStatus
 
 import arbeit
 from arbeit import ArbeitError, Code, Hub, Project
-from arbeit_mcp.place import Place, Whereabouts, default_project, key_of, name_default
+from arbeit.places import Place, default_project, key_of, name_default
+from arbeit_mcp.place import Whereabouts
 
 _SHOWN = 10
 """Keys of projects that one line names."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from arbeit_mcp import __main__, serving
 from arbeit_mcp.__main__ import main
 from arbeit_mcp.clients import agent_name
 from arbeit_mcp.options import Options, read
-from arbeit_mcp.place import Whereabouts, default_project, inside, key_of, name_default, named
+from arbeit_mcp.place import Whereabouts
 
 NOWHERE: Mapping[str, str] = {}
 
@@ -88,11 +87,8 @@ def test_the_nearest_folder_with_a_database_upwards_is_the_one(tmp_path: Path) -
     found = where.find()
     assert found is not None
     assert found.file == tmp_path / "a" / ".arbeit" / "arbeit.db"
-    assert named(str(tmp_path / "a"), deep) == found
-    assert named(str(tmp_path / "a" / ".arbeit"), deep) == found
-    assert named("sqlite:///x%20y.db", deep).file == deep / "x y.db"
     with pytest.raises(arbeit.ArbeitError, match="names no database"):
-        named("", deep)
+        Whereabouts("", NOWHERE, deep)
 
 
 def test_a_folder_that_cannot_be_made_is_refused_with_a_way_out(tmp_path: Path) -> None:
@@ -100,23 +96,6 @@ def test_a_folder_that_cannot_be_made_is_refused_with_a_way_out(tmp_path: Path) 
     with pytest.raises(arbeit.ArbeitError, match="cannot be made") as refused:
         Whereabouts(None, NOWHERE, tmp_path / "file").make()
     assert refused.value.code == "STORE_UNAVAILABLE"
-
-
-def test_the_folder_names_its_project(tmp_path: Path) -> None:
-    place = inside(tmp_path / "My Site!")
-    assert key_of(place) == "my-site"
-    assert key_of(inside(tmp_path / "___")) == "default"
-    assert default_project(place) is None
-    assert place.config is not None
-    place.config.parent.mkdir(parents=True)
-    name_default(place, "site")
-    name_default(place, "other")
-    assert default_project(place) == "site"
-    assert json.loads(place.config.read_text()) == {"project": "site"}
-    for broken in ("nonsense", '{"project": 5}'):
-        place.config.write_text(broken)
-        with pytest.raises(arbeit.ArbeitError, match=re.escape(str(place.config))):
-            default_project(place)
 
 
 @pytest.mark.anyio

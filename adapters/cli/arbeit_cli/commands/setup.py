@@ -95,10 +95,11 @@ def _wanted(args: argparse.Namespace) -> tuple[bool, bool]:
 
 def _root() -> Path:
     """The project's folder: the one with `.arbeit`, looked for upwards, else this one."""
-    from arbeit_cli.place import FILE, FOLDER, working_folder  # noqa: PLC0415 - not for help
+    from arbeit.places import inside  # noqa: PLC0415 - not for help
+    from arbeit_cli.place import working_folder  # noqa: PLC0415 - not for help
 
     here = working_folder()
-    return next((one for one in (here, *here.parents) if (one / FOLDER / FILE).is_file()), here)
+    return next((one for one in (here, *here.parents) if inside(one).is_there), here)
 
 
 def _as_json(args: argparse.Namespace, steps: list[Step]) -> dict[str, Any]:

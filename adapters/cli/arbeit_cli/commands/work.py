@@ -16,9 +16,9 @@ from arbeit_cli.parsing import Parser, Run, UsageError
 from arbeit_cli.times import seconds
 
 if TYPE_CHECKING:
+    from arbeit.places import Place
     from arbeit.sync import Work
     from arbeit_cli.cli import Cli
-    from arbeit_cli.place import Place
     from arbeit_cli.running.process import Signals
     from arbeit_cli.running.tenure import Ending, Runner
 
