@@ -56,6 +56,10 @@ class Toolset:
         """The tasks that are held here, in the order in which they were granted."""
         return self.inner.holding()
 
+    def leave(self, error: BaseException | None = None) -> None:
+        """End everything that is held here as a `with` around it would: failed by an exception, else given back."""
+        run(self.inner.leave(error))
+
     def release_all(self, note: str = "") -> list[str]:
         """Give back everything that is held here; the tasks that were."""
         return run(self.inner.release_all(note))

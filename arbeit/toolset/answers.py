@@ -69,7 +69,7 @@ def plain(task: Task) -> Shown:
         shown["claim_status"] = task.claim_status
         if task.claim_status == "delayed":
             shown["ready_at"] = moment(task.ready_at)
-    if task.attempt:
+    if task.attempt > 1:
         shown["attempt"] = task.attempt
     if task.max_runtime is not None:
         shown["max_runtime"] = task.max_runtime / 1_000_000

@@ -15,9 +15,11 @@ from arbeit.toolset.answers import Shown, notices
 from arbeit.toolset.holdings import Holdings, MemoryHoldings
 from arbeit.toolset.registry import find_tool
 from arbeit.work import Work
+from arbeit.work.handle import storable
 
 Begin = Callable[[Mapping[str, Any]], Awaitable[tuple[Project, str]]]
 """Makes the project with these settings; it, and where it lives. Raises ALREADY_INITIALIZED if it is there."""
+_PREEMPT = "PREEMPT_REQUESTED"
 LONG_LEASE = 1800.0
 """Seconds that work lasts which was begun by the verbs of the first generation: nothing renews it but its writes."""
 
@@ -54,6 +56,8 @@ class Toolset:
         self.session_id = session_id
         self._renew = renew
         self._works: dict[str, Work] = {}
+        self._told: set[str] = set()
+        """Lost tasks that the agent has heard of."""
 
     # -- calls -----------------------------------------------------------------------------------------
 
@@ -83,13 +87,23 @@ class Toolset:
         try:
             data = await params.run(call)
         except ArbeitError as error:
-            return refused(error, call.warnings)
+            return refused(error, [*call.warnings, *self._heard()])
         except Exception as error:  # noqa: BLE001 - a defect must not end the loop of an agent; the log has all of it
             return refused(_internal(error), call.warnings)
         answer: Shown = {"success": True, "data": data}
-        if call.warnings:
-            answer["warnings"] = notices(call.warnings)
-        return answer
+        said = notices([*call.warnings, *self._heard()])
+        return answer | ({"warnings": said} if said else {})
+
+    def _heard(self) -> list[Notice]:
+        """What renewals in the background brought: who is asked to give back, and, once, what was lost."""
+        said: list[Notice] = []
+        for task_id, work in list(self._works.items()):  # threads may call at once
+            if not work.is_lost:
+                said += [one for one in work.notices if one.code == _PREEMPT]
+            elif task_id not in self._told:
+                self._told.add(task_id)
+                said.append(Notice("LEASE_LOST", f"task {task_id} is not yours any more; stop working on it"))
+        return said
 
     # -- what is held ----------------------------------------------------------------------------------
 
@@ -107,9 +121,18 @@ class Toolset:
             self.ended(task_id)
         return released
 
+    async def leave(self, error: BaseException | None = None) -> None:
+        """End everything that is held here as a `with` around it would: failed by an exception, else given back."""
+        if isinstance(error, Exception):
+            for task_id in self.holding():
+                await self.do("task_fail", task_id=task_id, error=storable(f"{type(error).__name__}: {error}"))
+        # What cannot fail (a review, say) is given back, and so is all that an interrupted agent holds.
+        await self.release_all(f"stopped by {type(error).__name__}" if error is not None else "")
+
     def granted(self, work: Work) -> None:
         """Keep a lease that was just granted."""
         self.holdings.keep(work)
+        self._told.discard(work.task.id)
         if self._renew:
             self._stop_renewing(work.task.id)
             self._works[work.task.id] = work

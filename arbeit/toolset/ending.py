@@ -10,7 +10,7 @@ from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError
 from arbeit.core.limits import length
 from arbeit.core.model import Reply
-from arbeit.toolset.answers import Shown, plain
+from arbeit.toolset.answers import Shown, plain, summary
 from arbeit.toolset.box import Call
 from arbeit.toolset.moving import with_call
 from arbeit.toolset.registry import param, tool
@@ -23,7 +23,11 @@ async def ended(call: Call, command: c.Command, task_id: str, *, after: bool = F
     """Send a command that ends a tenure: the task as it stands then, and the next one where that was asked for."""
     reply: Reply = await call.ending(command, task_id)
     task = reply.task if reply.task is not None else (await call.project.get(task_id)).task
-    return {"task": plain(task)} | (await following(call, reply, command) if after else {})
+    # Of finished work its author knows everything else.
+    shown = plain(task)
+    if task.status in {"completed", "in_review"}:
+        shown = {name: value for name, value in shown.items() if name in {*summary(task), "outputs"}}
+    return {"task": shown} | (await following(call, reply, command) if after else {})
 
 
 @tool("task_complete", "Complete a task")

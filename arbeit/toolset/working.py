@@ -21,8 +21,10 @@ LONGEST_WAIT = 300.0
 
 async def taken(call: Call, work: Work) -> Shown:
     """What an agent hears of a task that it was just granted: the task, until when, and what is still to do."""
-    shown: Shown = {"task": plain(work.task), "lease": {"fence": work.lease.fence}}
-    shown["lease"]["expires_at"] = rfc3339(work.lease.expires_at)
+    # Who holds it, and since when, its new holder knows.
+    task = {name: value for name, value in plain(work.task).items() if name not in {"assignee", "started_at"}}
+    lease = {"fence": work.lease.fence, "expires_at": rfc3339(work.lease.expires_at)}
+    shown: Shown = {"task": task, "lease": lease}
     if work.task.open_items:
         found = await call.project.get(work.task.id, include=("progress",))
         todo = [one for one in found.progress or () if not one.completed]

@@ -282,6 +282,39 @@ async def test_a_warning_rides_beside_the_answer_that_it_belongs_to() -> None:
         assert "warnings" not in await box.call("task_list")
 
 
+@pytest.mark.anyio
+async def test_what_renewals_in_the_background_bring_is_said_beside_the_next_answer_whatever_it_is_about() -> None:
+    async with arbeit.open("memory://", actor="impl-1") as hub:
+        project = await hub.project("demo", create=True)
+        await project.register_agent("boss", persona="supervisor")
+        box = AsyncToolset(project, renew=True, ttl=1)
+        kept, lost = [(await project.create_task(title)).id for title in "ab"]
+        for task in (kept, lost):
+            await box.call("task_claim", {"task_id": task})
+        await project.as_("boss").preempt_task(kept, "more important work")
+        await project.as_("boss").release_task(lost)
+        wanted = {"PREEMPT_REQUESTED", "LEASE_LOST"}
+        heard: list[str] = []
+        with anyio.fail_after(20):
+            while {said.partition(":")[0] for said in heard} != wanted:
+                heard += (await box.call("task_list")).get("warnings", [])
+                await anyio.sleep(0.02)
+        assert len([said for said in heard if said.startswith("LEASE_LOST") and lost in said]) == 1
+        again = await box.call("task_list")
+        assert [said.partition(":")[0] for said in again["warnings"]] == ["PREEMPT_REQUESTED"]
+
+
+def test_an_exception_fails_what_is_held_and_its_absence_gives_it_back(ok: Call, box: Toolset) -> None:
+    tasks = [ok("task_create", title=title)["task"]["id"] for title in "ab"]
+    ok("task_claim", task_id=tasks[0])
+    box.leave(ValueError("a\0b"))
+    ok("task_claim", task_id=tasks[1])
+    box.leave()
+    notes = [ok("run_history", task_id=task)["runs"][0] for task in tasks]
+    assert [(one["result"], one.get("note")) for one in notes] == [("failed", r"ValueError: a\0b"), ("released", None)]
+    assert box.holding() == []
+
+
 def test_a_defect_of_a_tool_is_an_answer_too(
     box: Toolset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

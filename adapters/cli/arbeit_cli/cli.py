@@ -151,7 +151,7 @@ class Cli:
         return code
 
     def held_task(self, said: str | None) -> str:
-        """The task that is meant: the one named, or else the only one that this agent holds.
+        """The task that is meant: the one named, else the only one that this agent holds, else that of `arbeit work`.
 
         Raises:
             RefusedError: INVALID_INPUT where it holds none, or several.
@@ -164,6 +164,9 @@ class Cli:
         if not found:
             message = f"which task? {self.agent} holds none here"
             raise RefusedError("INVALID_INPUT", message, ["Name the task, or take one: arbeit claim."])
+        around = os.environ.get("ARBEIT_TASK_ID")
+        if around in found:
+            return around
         shown = ", ".join(found[:10])
         raise RefusedError("INVALID_INPUT", f"which task? {self.agent} holds {len(found)}", [f"Name one of {shown}."])
 

@@ -128,11 +128,7 @@ class ArbeitAdapter:
 
     def _leave(self, error: BaseException | None) -> None:
         self._closed = True
-        if isinstance(error, Exception):
-            for task_id in self.holding():
-                self._toolset.do("task_fail", task_id=task_id, error=_storable(f"{type(error).__name__}: {error}"))
-        # What cannot fail (a review, say) is given back, and so is all that an interrupted agent holds.
-        self._toolset.release_all(f"stopped by {type(error).__name__}" if error is not None else "")
+        self._toolset.leave(error)
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -159,8 +155,3 @@ def arbeit_tools(
     return ArbeitAdapter(
         project, profile=profile, ttl=ttl, renew=renew, capabilities=capabilities, session_id=session_id
     ).tools
-
-
-def _storable(text: str) -> str:
-    """Any text made fit to be stored: what no store can keep is escaped, and 4 KiB are enough."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:4096]

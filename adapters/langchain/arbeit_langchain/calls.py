@@ -158,7 +158,7 @@ class Calls:
         """
         self.refuse_waiting()
         self.closed = True
-        run(self._leave(error))
+        run(self._box.leave(error))
 
     async def aclose(self, error: BaseException | None = None) -> None:
         """Give back what is held: released, or a failed attempt if an exception ended the work."""
@@ -171,14 +171,7 @@ class Calls:
     async def _give_back(self, error: BaseException | None) -> None:
         # A cancelled agent gives back what it holds, too.
         with CancelScope(shield=True):
-            await self._leave(error)
-
-    async def _leave(self, error: BaseException | None) -> None:
-        if isinstance(error, Exception):
-            for task_id in self.holding():
-                await self._box.do("task_fail", task_id=task_id, error=_storable(f"{type(error).__name__}: {error}"))
-        # What cannot fail (a review, say) is given back, and so is all that a cancelled agent holds.
-        await self._box.release_all(f"stopped by {type(error).__name__}" if error is not None else "")
+            await self._box.leave(error)
 
     def _refuse_closed(self) -> None:
         if self.closed:
@@ -210,8 +203,3 @@ def _within(thread: object) -> Iterator[None]:
         yield
     finally:
         _THREAD.reset(token)
-
-
-def _storable(text: str) -> str:
-    """Any text made fit to be stored: what no store can keep is escaped, and 4 KiB are enough."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:4096]

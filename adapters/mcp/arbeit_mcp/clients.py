@@ -67,13 +67,11 @@ class Grants(MemoryHoldings):
     def __init__(self) -> None:
         super().__init__()
         self._works: dict[str, Work] = {}
-        self._told: set[str] = set()
 
     def keep(self, work: Work) -> None:
         """Remember a lease, and which call brought it."""
         super().keep(work)
         self._works[work.task.id] = work
-        self._told.discard(work.task.id)
         brought = _granted.get()
         if brought is not None:
             brought.append(work)
@@ -82,22 +80,10 @@ class Grants(MemoryHoldings):
         """Drop a token and its handle."""
         super().forget(task_id)
         self._works.pop(task_id, None)
-        self._told.discard(task_id)
 
     def is_current(self, work: Work) -> bool:
         """Whether a grant is still the one under which its task is held here."""
         return self.token(work.task.id) == work.token
-
-    def warnings(self) -> list[str]:
-        """What a holder must hear, as answers say it: who is asked to give back, and, once, what was lost."""
-        said = []
-        for task_id, work in self._works.items():
-            if work.is_lost and task_id not in self._told:
-                self._told.add(task_id)
-                said.append(f"LEASE_LOST: task {task_id} is not yours any more; stop working on it")
-            elif not work.is_lost:
-                said += [f"{one.code}: {one.message}" for one in work.notices if one.code == _PREEMPT]
-        return said
 
     def alarming(self) -> dict[str, str]:
         """The tasks that were lost or are asked back, and a line about each."""
@@ -207,7 +193,7 @@ class Client:
             self._answered[request] = granted
             while len(self._answered) > _REMEMBERED:
                 self._answered.popitem(last=False)
-        return self._with_warnings(envelope)
+        return envelope
 
     async def _called(self, name: str, arguments: Any) -> Envelope:  # noqa: ANN401 - as it came
         full = name if name.startswith("arbeit_") else f"arbeit_{name}"
@@ -226,11 +212,6 @@ class Client:
         except ArbeitError as error:
             return refusal(error)
         return await self.tools.call(name, arguments)
-
-    def _with_warnings(self, envelope: Envelope) -> Envelope:
-        said = envelope.get("warnings", [])
-        fresh = [one for one in self._grants.warnings() if one not in said]
-        return {**envelope, "warnings": [*said, *fresh]} if fresh else envelope
 
     async def unheard(self, request: str) -> None:
         """Give back what a call was granted whose answer the client did not wait for."""

@@ -47,8 +47,8 @@ def test_next_claim_and_complete_take_less_than_1500_bytes_in_all(stdio_team: Te
         three = server.bytes - began
     assert done["data"]["task"]["status"] == "completed"
     print(f"next and claim in one, complete: {two} bytes; in three calls: {three} bytes")  # noqa: T201 - as above
-    assert two < 1_300
-    assert three < 1_750
+    assert two < 1_100
+    assert three < 1_500
 
 
 def test_no_list_takes_8_kilobytes_and_each_goes_on_from_its_cursor(stdio_team: Team, wire: StartsWires) -> None:
