@@ -83,6 +83,18 @@ def test_the_command_finds_the_task_in_its_environment_and_on_its_input_but_no_t
     assert list((folder.path / ".arbeit" / "held").rglob("*.json")) == []
 
 
+def test_a_note_from_inside_needs_no_id_though_its_author_holds_another_task(folder: Folder) -> None:
+    project = folder.begin()
+    kept = project.create_task("Held before")
+    assert folder.run("claim").returncode == 0
+    task = project.create_task("Worked on")
+    assert folder.run("work", "--", sys.executable, "-m", "arbeit_cli", "note", "From inside").returncode == 0
+    assert [one.content for one in entries(project, task.id, "note")] == ["From inside"]
+    assert entries(project, kept.id, "note") == []
+    assert folder.run("note", "From outside").returncode == 0, "one is held again"
+    assert [one.content for one in entries(project, kept.id, "note")] == ["From outside"]
+
+
 def test_any_other_exit_code_fails_the_attempt_with_the_end_of_its_errors(folder: Folder) -> None:
     project = folder.begin()
     task = project.create_task("Break")
