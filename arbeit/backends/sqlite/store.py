@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbeit.backends.sqlite import statements
 from arbeit.backends.sqlite.codec import CODECS, row_of
+from arbeit.backends.sqlite.inserting import Inserter
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
@@ -81,6 +82,7 @@ class SQLiteStore:
                 with self._lock:
                     self._writer = self._connect()
                     self._reader = Reader(self._writer, self._sql)
+                    self._inserter = Inserter(self._writer, self._sql)
                     try:
                         self._migrate()
                         self._scrubber = Scrubber(self._writer, self._sql, indexed=self.searches)
@@ -237,16 +239,17 @@ class SQLiteStore:
     def _save(self, project: str, changes: Changes) -> None:
         many, sql = self._writer.executemany, self._sql
         position = changes.head.position
-        for verb, kinds in (("insert_", changes.new), ("update_", changes.changed)):
-            for kind, entities in kinds.items():
-                rows = [row_of(project, kind, entity, position) for entity in entities]
-                if verb == "update_" and kind == "task" and changes.reworded is not None:
-                    other = frozenset(changes.reworded)
-                    if other:
-                        many(sql["update_task"], [row for row in rows if row[1] in other])
-                    many(sql["update_task_state"], [row for row in rows if row[1] not in other] if other else rows)
-                else:
-                    many(sql[verb + kind], rows)
+        for kind, entities in changes.new.items():
+            self._inserter.insert(kind, [row_of(project, kind, entity, position) for entity in entities])
+        for kind, entities in changes.changed.items():
+            rows = [row_of(project, kind, entity, position) for entity in entities]
+            if kind == "task" and changes.reworded is not None:
+                other = frozenset(changes.reworded)
+                if other:
+                    many(sql["update_task"], [row for row in rows if row[1] in other])
+                many(sql["update_task_state"], [row for row in rows if row[1] not in other] if other else rows)
+            else:
+                many(sql[f"update_{kind}"], rows)
         gone = changes.gone.get("relationship")
         if gone:
             many(sql["delete_relationship"], [(project, key) for key in gone])
