@@ -178,8 +178,11 @@ class _Importer:
     async def _execute(self, parts: list[Part]) -> None:
         """Send commands, again those for which there was no room, and count what became of them."""
         for attempt in range(_TRIES):
-            # Readers know no project; who imports is known here.
-            commands = [evolve(part.command, actor=self.project.actor) for part in parts]
+            # Who imports is known here; a command made in that name already has passed its checks.
+            actor = self.project.actor
+            commands = [
+                part.command if part.command.actor == actor else evolve(part.command, actor=actor) for part in parts
+            ]
             replies = await self.project.execute_many(commands)
             again = []
             for part, reply in zip(parts, replies, strict=True):
