@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from arbeit.core.compact import compact
 from arbeit.core.declare import fields as fields_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import EMPTY, SECOND, Frozen
@@ -43,12 +43,10 @@ _MOST_USED = 10**15
 """What one report may add to a counter, so that a thousand reports stay within 63 bits."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-
 Validator = Callable[[Any, Any, Any], None]
 
 
-_plans: dict[type, tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[Any, Any, Validator | None], ...]]] = {}
+_plans: dict[type, tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[Any, Any, Validator], ...]]] = {}
 
 
 def checked_once(_cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
@@ -70,12 +68,14 @@ def run_checks(record: object) -> None:
     cls: type[Any] = type(record)
     plan = _plans.get(cls)
     if plan is None:
-        fields = fields_of(cls)
-        steps = tuple((item, item.default, item.metadata.get("check")) for item in fields)
-        plan = _plans[cls] = (attrgetter(*(item.name for item in fields)), steps)
+        steps = tuple(
+            (item, item.default, item.metadata["check"]) for item in fields_of(cls) if "check" in item.metadata
+        )
+        # A command has at least the checks of its header, so that this getter always gives a tuple.
+        plan = _plans[cls] = (attrgetter(*(attribute.name for attribute, _, _ in steps)), steps)
     getter, steps = plan
     for value, (attribute, default, check) in zip(getter(record), steps, strict=True):
-        if value is default or check is None:
+        if value is default:
             continue
         if value is UNSET or (value is None and not getattr(check, "optional", False)):
             refuse(attribute.name, "must be given" if value is UNSET else "must not be null")
@@ -125,6 +125,11 @@ def check_text(name: str, value: object, *, characters: int | None = None, size:
         refuse(name, "contains U+0000, which no store can keep")
 
 
+def _plain(value: object, most: int) -> bool:
+    """Whether a value is certainly text within its limits, as nearly all is: ASCII alone, a byte a character."""
+    return type(value) is str and value.isascii() and len(value) <= most and "\0" not in value
+
+
 def _written(check: Validator) -> Validator:
     """Mark the check of a field whose text its author wrote: a redaction policy sees it, see `written_fields`."""
     check.written = True  # type: ignore[attr-defined]  # read by written_fields
@@ -147,9 +152,11 @@ def text(
     *, characters: int | None = None, size: int = TEXT_BYTES, required: bool = False, opaque: bool = False
 ) -> Validator:
     """Text of at most so many characters and UTF-8 bytes; opaque text (keys, tokens, foreign ids) is not prose."""
+    most = size if characters is None else min(size, characters)
 
     def check(_command: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        check_text(attribute.name, value, characters=characters, size=size)
+        if not _plain(value, most):
+            check_text(attribute.name, value, characters=characters, size=size)
         if required and not str(value).strip():
             refuse(attribute.name, "must not be empty")
 
@@ -276,7 +283,7 @@ def json_object(size: int = METADATA_BYTES) -> Validator:
             return
         if not isinstance(value, Frozen):
             refuse(attribute.name, f"must be an object with text keys, not {_show(value)}")
-        length = len(_compact(value).encode())
+        length = len(compact(value).encode())
         if length > size:
             refuse(attribute.name, f"is {length} bytes of JSON; {size} are allowed", limit=size)
 
@@ -305,16 +312,20 @@ class Unset:
 
 UNSET = Unset()
 
+# Unions that are spelled out where they are asked for are made anew each time.
+_SETTLED, _SETS, _SINGLE = (tuple, Unset), (set, frozenset), (str, bytes, Mapping)
+_OBJECTS, _FROZEN, _LISTS = (dict, Mapping), (Frozen, Unset), (list, tuple)
+
 
 def as_tuple(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is not a list
     """Turn a list, tuple or set of plain values into a tuple; sets are sorted, so that hashing never shows."""
-    if isinstance(value, tuple | Unset):
+    if isinstance(value, _SETTLED):
         return value
     if isinstance(value, list):
         return tuple(value)
-    if isinstance(value, set | frozenset):
+    if isinstance(value, _SETS):
         return tuple(sorted(value)) if all(isinstance(item, str) for item in value) else tuple(value)
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+    if isinstance(value, Iterable) and not isinstance(value, _SINGLE):
         return tuple(value)
     return value
 
@@ -323,6 +334,8 @@ def as_names(value: Any) -> Any:  # noqa: ANN401 - a validator judges what is no
     """Turn a collection of names into a sorted tuple without repetition; one name alone counts as a list of one."""
     if value == () or isinstance(value, Unset):
         return value
+    if type(value) is list and len(value) == 1 and type(value[0]) is str:
+        return (value[0],)
     if isinstance(value, str):
         value = (value,)
     value = as_tuple(value)
@@ -340,9 +353,9 @@ def as_object(value: Any, name: str = "metadata") -> Any:  # noqa: ANN401 - a va
     """Copy a JSON object into frozen form, refusing what JSON cannot say; None counts as empty."""
     if value is None:
         return EMPTY
-    if isinstance(value, Frozen | Unset):
+    if isinstance(value, _FROZEN):
         return value
-    return _frozen(value, JSON_DEPTH, name) if isinstance(value, dict | Mapping) else value
+    return _frozen_object(value, JSON_DEPTH, name) if isinstance(value, _OBJECTS) else value
 
 
 def as_settings(value: Any) -> Any:  # noqa: ANN401 - as above
@@ -373,15 +386,16 @@ def as_metadata(value: Any) -> Any:  # noqa: ANN401 - as above
 def _frozen(value: Any, depth: int, name: str) -> Any:  # noqa: ANN401 - any JSON value
     kind = type(value)
     if kind is str:
-        check_text(name, value)
+        if not _plain(value, TEXT_BYTES):
+            check_text(name, value)
     elif kind is int:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             refuse(name, "contains a whole number beyond 63 bits")
     elif value is None or kind is bool:
         pass
-    elif isinstance(value, dict | Mapping):
+    elif isinstance(value, _OBJECTS):
         return _frozen_object(value, depth, name)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, _LISTS):
         _deeper(depth, name)
         return tuple(_frozen(item, depth - 1, name) for item in value)
     elif kind is float:
@@ -399,6 +413,8 @@ def _frozen_object(value: Mapping[Any, Any], depth: int, name: str) -> Frozen:
     if not value:
         return EMPTY
     for key in value:
+        if _plain(key, TEXT_BYTES):
+            continue
         if not isinstance(key, str):
             refuse(name, "must have text keys only")
         check_text(name, key)

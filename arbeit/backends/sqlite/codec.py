@@ -8,11 +8,10 @@ from operator import attrgetter
 from typing import Any
 
 from arbeit.core import model
+from arbeit.core.compact import compact
 from arbeit.core.declare import frozen
 from arbeit.core.model import EMPTY, freeze
 from arbeit.core.record import builder, names_of
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 # Columns that are not plain text or integers.
 _LISTS = frozenset({"labels", "blocked_by", "acceptance", "evidence", "capabilities", "handed"})
@@ -24,7 +23,7 @@ _SETS = frozenset({"requires"})
 
 
 def _write_json(value: Any) -> str | None:  # noqa: ANN401 - a list or an object
-    return _dump(value) if value else None
+    return compact(value) if value else None
 
 
 def _read_list(text: str | None) -> tuple[Any, ...]:
