@@ -348,7 +348,9 @@ def test_a_database_of_the_version_before_takes_a_restore(lived: Team, file: Pat
     with place(tmp_path, "sqlite", lived.clock):
         pass
     connection = sqlite3.connect(tmp_path / "sqlite.db")
-    connection.executescript("ALTER TABLE projects DROP COLUMN restoring; PRAGMA user_version = 2;")
+    connection.executescript(
+        "ALTER TABLE projects DROP COLUMN restoring; DROP INDEX tasks_status_priority; PRAGMA user_version = 2;"
+    )
     connection.close()
     with place(tmp_path, "sqlite", lived.clock) as hub:
         brought(hub, file)

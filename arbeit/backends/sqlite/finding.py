@@ -223,10 +223,13 @@ def _where(query: Query, telling: Sequence[str]) -> tuple[str, dict[str, object]
 
 
 def _telling_conditions(query: Query, values: dict[str, object], walked: str | None) -> Iterator[str]:
+    one_status = walked == "status" and query.status is not None and len(query.status) == 1
     for name in ("assignee", "priority"):
         if (value := getattr(query, name)) is not None:
             values[name] = value
-            yield f"{'' if walked == name else '+'}t.{name} = :{name}"
+            # One status and a priority have an index of their own.
+            walks = walked == name or (one_status and name == "priority")
+            yield f"{'' if walks else '+'}t.{name} = :{name}"
     if query.parent_id is not None:
         values["parent_id"] = query.parent_id
         yield (
@@ -235,7 +238,7 @@ def _telling_conditions(query: Query, values: dict[str, object], walked: str | N
             else "+t.parent_id IS NULL"
         )
     if query.status is not None:
-        if len(query.status) == 1 and walked == "status":
+        if one_status:
             values["status"] = query.status[0]
             yield "t.status = :status"
         else:

@@ -165,3 +165,7 @@ CREATE TABLE secrets (
 -- migration: 3
 -- Up to which position a log is being put back, if it is.
 ALTER TABLE projects ADD COLUMN restoring INTEGER;
+
+-- migration: 4
+-- Lists of one status by priority: what is critical is rare, and was sought among all that has the status.
+CREATE INDEX tasks_status_priority ON tasks (project, status, priority, seq);
