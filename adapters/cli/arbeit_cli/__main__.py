@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,9 +14,24 @@ from arbeit_cli.screen import Screen, UnwrittenError
 _HEARD = "What was asked for may have been done: look before you ask again."
 
 
+_OBJECTS = 50_000
+"""How many objects are made before garbage is looked for: a usual call makes half of that, and needs nearly all."""
+
+
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command line (None: this process's), and return its exit code."""
-    words = sys.argv[1:] if words is None else list(words)
+    """Run a command line (None: this process's, which does nothing else), and return its exit code."""
+    if words is not None:
+        return _command(list(words))
+    gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
+    try:
+        return _command(sys.argv[1:])
+    finally:
+        # What is left goes with the process: the interpreter's last look for garbage need not walk all of it.
+        gc.freeze()
+
+
+def _command(words: list[str]) -> int:
+    """Run a command line, flush what it prints, and return its exit code."""
     screen = Screen(json="--json" in words, no_color="--no-color" in words)
     try:
         code = _guarded(words, screen)

@@ -72,3 +72,22 @@ def test_a_mistake_loads_no_store(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert b"arbeit.sync" not in done.stderr
+
+
+COLLECTED = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 1_000, gc.isenabled(), file=sys.stderr))
+before = gc.get_threshold()
+from arbeit_cli.__main__ import main
+main(["list"])
+print(gc.get_threshold() == before, gc.get_freeze_count(), file=sys.stderr)
+sys.exit(main())
+"""
+
+
+def test_a_process_of_its_own_looks_for_garbage_seldom_and_a_call_in_another_changes_nothing(place: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED, "list"], cwd=place, env={**CLEAN, "ARBEIT_AGENT": "ann"}, capture_output=True,
+        check=True, timeout=60, text=True,
+    )  # fmt: skip
+    assert done.stderr.splitlines() == ["True 0", "50000 True True"]
