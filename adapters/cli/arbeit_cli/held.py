@@ -3,12 +3,15 @@
 One small file per grant, `PROJECT/AGENT/TASK.FENCE.json`, readable by its owner alone. Two shells of one agent need no
 lock: files are written whole, a later grant has a higher fence and a name of its own, and forgetting a grant never
 touches a later one.
+
+The folders come with a repository, and so from anybody: a link among them, or one of another user, is refused.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +23,9 @@ from arbeit_cli.failing import RefusedError
 if TYPE_CHECKING:
     import arbeit
     import arbeit.sync
+
+_OWNED = hasattr(os, "geteuid")
+"""Whether files of this system have owners and modes that say who may read them."""
 
 
 class Grant(NamedTuple):
@@ -61,7 +67,7 @@ class FileHoldings:
         if self.folder is None:
             return
         try:
-            self._make_folder(self.folder)
+            self._make_folders()
             probe = self.folder / f".{os.getpid()}.probe"
             _write(probe, b"{}")
             probe.unlink()
@@ -81,7 +87,7 @@ class FileHoldings:
             return
         body = json.dumps({"agent": self.agent, **grant._asdict()}).encode()
         try:
-            self._make_folder(self.folder)
+            self._make_folders()
             file = self.folder / f"{grant.task_id}.{grant.fence}.json"
             spare = self.folder / f".{os.getpid()}.{grant.task_id}.{grant.fence}.new"
             _write(spare, body)
@@ -125,11 +131,7 @@ class FileHoldings:
         """Everything that is kept."""
         if self.folder is None:
             return list(self._here.values())
-        try:
-            names = os.listdir(self.folder)  # noqa: PTH208 - names are enough
-        except OSError:
-            return []
-        return self._read(name for name in names if name.endswith(".json"))
+        return self._read(self._names())
 
     def live(self, project: arbeit.sync.Project) -> list[str]:
         """The tasks that are held, as far as it takes to choose: of several, the store says which still are."""
@@ -154,13 +156,19 @@ class FileHoldings:
     def _of(self, task_id: str) -> list[Grant]:
         if self.folder is None:
             return [self._here[task_id]] if task_id in self._here else []
+        begin = f"{task_id}."
+        found = self._read(name for name in self._names() if name.startswith(begin))
+        return [grant for grant in found if grant.task_id == task_id]
+
+    def _names(self) -> list[str]:
+        """The files of grants; none where a folder on the way is not to be trusted."""
+        assert self.folder is not None  # noqa: S101 - asked by those who have one
         try:
-            names = os.listdir(self.folder)  # noqa: PTH208 - names are enough
+            for folder in self._folders():
+                _trusted(folder)
+            return [name for name in os.listdir(self.folder) if name.endswith(".json")]  # noqa: PTH208 - names are enough
         except OSError:
             return []
-        begin = f"{task_id}."
-        found = self._read(name for name in names if name.startswith(begin) and name.endswith(".json"))
-        return [grant for grant in found if grant.task_id == task_id]
 
     def _read(self, names: Iterable[str]) -> list[Grant]:
         assert self.folder is not None  # noqa: S101 - names come from it
@@ -178,18 +186,59 @@ class FileHoldings:
             with suppress(OSError):
                 (self.folder / f"{grant.task_id}.{grant.fence}.json").unlink(missing_ok=True)
 
-    def _make_folder(self, folder: Path) -> None:
+    def _folders(self) -> tuple[Path, Path, Path]:
         assert self._root is not None  # noqa: S101 - the folder lies in it
-        if not folder.is_dir():
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.parent.mkdir(exist_ok=True, mode=0o700)
-            folder.mkdir(exist_ok=True, mode=0o700)
-        if self._root.stat().st_mode & 0o077:
-            self._root.chmod(0o700)
+        assert self.folder is not None  # noqa: S101 - as above
+        return self._root, self.folder.parent, self.folder
+
+    def _make_folders(self) -> None:
+        """Make the folders that are not there, and close each to everybody else.
+
+        Raises:
+            OSError: one cannot be made, or is not to be trusted.
+        """
+        root, *inner = self._folders()
+        root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (root, *inner):
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            if _trusted(folder) & 0o077 and _OWNED:
+                _close(folder)
+
+
+class _UntrustedError(OSError):
+    """A folder that may lead a token to where others read it."""
+
+
+def _trusted(folder: Path) -> int:
+    """The mode of a folder that is one, and this user's.
+
+    Raises:
+        OSError: it is not there, a link, no folder, or somebody else's.
+    """
+    found = folder.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise _UntrustedError(f"{folder} is a link")
+    if not stat.S_ISDIR(found.st_mode):
+        raise _UntrustedError(f"{folder} is no folder")
+    if _OWNED and found.st_uid != os.geteuid():
+        raise _UntrustedError(f"{folder} is another user's")
+    return stat.S_IMODE(found.st_mode)
+
+
+def _close(folder: Path) -> None:
+    # By its descriptor: a link that took the folder's place meanwhile is not followed.
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
 
 
 def _write(file: Path, body: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    # What lies there already, of a process that was killed or of somebody else, may be open to others.
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(body)
@@ -201,4 +250,6 @@ def _write(file: Path, body: bytes) -> None:
 
 def _unkept(folder: Path, error: OSError) -> tuple[str, str, list[str]]:
     hint = f"Make {folder} writable for you, and try again; nothing is held."
+    if isinstance(error, _UntrustedError):
+        hint = "Move it away, and try again: Arbeit makes a folder of its own there. Nothing is held."
     return "STORE_UNAVAILABLE", f"a lease's token could not be kept: {error.strerror or error}", [hint]

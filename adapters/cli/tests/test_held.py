@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,69 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_claimed(tmp
     with pytest.raises(RefusedError) as caught:
         holdings(tmp_path / "held").prepare()
     assert caught.value.code == "STORE_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("level", [0, 1, 2], ids=["held", "project", "agent"])
+def test_a_token_goes_through_no_link_and_what_the_link_leads_to_stays_as_it_is(
+    level: int, shop: Path, add: Add, say: Say, tmp_path: Path
+) -> None:
+    task = add("Sweep")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    link = (shop / ".arbeit").joinpath(*("held", "shop", "ann")[: level + 1])
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere, target_is_directory=True)
+    refused = say("claim", "--json")
+    assert (refused.code, refused.error["code"]) == (1, "STORE_UNAVAILABLE")
+    assert f"{link} is a link" in refused.error["message"]
+    assert "Nothing is held" in refused.error["suggestions"][0]
+    assert ([*elsewhere.iterdir()], elsewhere.stat().st_mode & 0o777) == ([], 0o777)
+    assert say("show", task, "--json").data["task"]["status"] == "open"
+    link.unlink()
+    assert say("claim").code == 0
+
+
+def test_nothing_is_read_or_removed_behind_a_link(tmp_path: Path, works: list[arbeit.Work]) -> None:
+    task = works[0].task.id
+    holdings(tmp_path / "elsewhere").keep(works[0])
+    (tmp_path / "held").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    here = holdings(tmp_path / "held")
+    assert (here.token(task), here.tasks()) == (None, [])
+    here.forget(task)
+    assert holdings(tmp_path / "elsewhere").token(task) == works[0].token
+
+
+def test_a_folder_of_another_user_gets_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "held"
+    holdings(root).prepare()
+    monkeypatch.setattr(os, "geteuid", lambda: root.stat().st_uid + 1)
+    with pytest.raises(RefusedError, match="is another user's") as caught:
+        holdings(root).prepare()
+    assert caught.value.code == "STORE_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("level", [0, 1, 2], ids=["held", "project", "agent"])
+def test_every_folder_on_the_way_is_closed_to_others(level: int, tmp_path: Path, works: list[arbeit.Work]) -> None:
+    folder = tmp_path.joinpath(*("held", "shop", "ann")[: level + 1])
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    holdings(tmp_path / "held").keep(works[0])
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("held", "held/shop", "held/shop/ann")]
+    assert modes == [0o700, 0o700, 0o700]
+
+
+def test_a_file_that_lay_there_open_to_others_gets_no_token(tmp_path: Path, works: list[arbeit.Work]) -> None:
+    root = tmp_path / "held"
+    holdings(root).prepare()
+    lease = works[0].lease
+    planted = root / "shop" / "ann" / f".{os.getpid()}.{works[0].task.id}.{lease.fence}.new"
+    planted.write_text("")
+    planted.chmod(0o666)
+    with planted.open() as spy:
+        holdings(root).keep(works[0])
+        assert spy.read() == ""
+    assert next(root.rglob("*.json")).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_grant_whose_token_cannot_be_kept_is_given_back(tmp_path: Path, project: arbeit.sync.Project) -> None:
