@@ -46,13 +46,12 @@ def initialise(cli: Cli, settings: Mapping[str, Any]) -> tuple[Cli, str]:
     return made, path
 
 
-def empty_place(db: str | None, key: str) -> Place:
-    """Where a database is to be made that has no project yet: as --db says, else in this folder; `key` is its default.
+def empty_place(db: str | None) -> Place:
+    """Where a database is to be made that has no project yet: as --db says, else in this folder.
 
     Raises:
         ArbeitError: STORE_UNAVAILABLE where the folder cannot be made.
     """
     place = places.to_make(db, os.environ, working_folder())
     places.make_folder(place)
-    places.name_default(place, key)
     return place

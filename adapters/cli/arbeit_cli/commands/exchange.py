@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def _import(cli: Cli, args: argparse.Namespace) -> int:
 
     key = _exported(Path(args.source)) if args.format in {None, "export"} else None
     if key is not None and cli.args.project in {None, key}:
-        empty = _empty(cli, key, dry_run=args.dry_run)
+        empty = _empty(cli, args, key)
         if empty is not None:
             return _restore(cli, args, empty)
     with _Shown(cli.screen) as progress:
@@ -90,31 +91,59 @@ def _exported(path: Path) -> str | None:
     return None
 
 
-def _empty(cli: Cli, key: str, *, dry_run: bool) -> Project | None:
+def _empty(cli: Cli, args: argparse.Namespace, key: str) -> Project | None:
     """A handle of a project that is not there, or only in part; None where it is there, whole."""
     try:
         hub = cli.hub
     except RefusedError as error:
-        if error.code != "NOT_INITIALIZED" or dry_run:
+        if error.code != "NOT_INITIALIZED" or args.dry_run:
             raise
         from arbeit_cli.beginning import empty_place  # noqa: PLC0415 - where there is no database yet
 
-        hub = cli.open(empty_place(cli.args.db, key))
+        _try(cli, args.source, key)
+        hub = cli.open(empty_place(args.db))
     known = {project.key: project for project in hub.projects()}
     if key in known and getattr(known[key], "restoring", None) is None:
         return None
     return hub.handle(key)
 
 
+class _SoundError(Exception):
+    """Ends a trial: the whole file was looked at, and its first events were taken."""
+
+
+def _try(cli: Cli, source: str, key: str) -> None:
+    """Look whether an export can be restored, before a database is made for it that would stay behind empty.
+
+    Raises:
+        ArbeitError: as `restore` does, for what is wrong with the file.
+    """
+    import arbeit.sync  # noqa: PLC0415 - loaded already
+    from arbeit.exchange import restore  # noqa: PLC0415 - where it is an export
+
+    with _Shown(cli.screen) as progress, arbeit.sync.open("memory://", actor=cli.agent) as hub:
+
+        def tell(done: int, total: int | None, what: str) -> None:
+            if what == "events":
+                raise _SoundError
+            progress(done, total, what)
+
+        with suppress(_SoundError):
+            arbeit.sync.run(restore(hub.handle(key).inner, source, progress=tell))
+
+
 def _restore(cli: Cli, args: argparse.Namespace, project: Project) -> int:
     from arbeit.exchange import restore  # noqa: PLC0415 - where it is an export
-    from arbeit.sync import run  # noqa: PLC0415 - loaded already
+    from arbeit.places import name_default  # noqa: PLC0415 - loaded already
+    from arbeit.sync import run  # noqa: PLC0415 - as above
 
     if args.dry_run:
         said = f"Would restore project {project.key} from {args.source}, with its log as it is."
         return cli.answer({"restored": project.key, "dry_run": True, "path": args.source}, [said], OK)
     with _Shown(cli.screen) as progress:
         done = run(restore(project.inner, args.source, artifacts=args.artifacts, progress=progress))
+    if [one.key for one in cli.hub.projects()] == [project.key]:
+        name_default(cli.place, project.key)
     data: dict[str, Any] = {
         "restored": done.project,
         "dry_run": False,

@@ -110,3 +110,37 @@ def test_an_export_whose_reader_goes_away_is_quiet_and_json_needs_a_file(folder:
     worker.wait(30)
     assert "Traceback" not in worker.stderr.read()
     worker.stderr.close()
+
+
+def test_a_restore_that_is_refused_leaves_nothing_behind_and_the_whole_file_is_restored_after_it(
+    folder: Folder,
+) -> None:
+    folder.begin().create_task("Mow the lawn")
+    assert folder.run("export", "backup.jsonl").returncode == 0
+    whole = (folder.path / "backup.jsonl").read_bytes()
+    empty = folder.path / "empty"
+    empty.mkdir()
+    at = ["--db", str(empty)]
+    (empty / "cut.jsonl").write_bytes(whole[:-100])
+    (empty / "forged.jsonl").write_bytes(whole.replace(b"Mow the lawn", b"Mow the roof"))
+    for damaged in ("cut.jsonl", "forged.jsonl"):
+        refused = folder.run(*at, "import", str(empty / damaged), "--json")
+        assert (refused.returncode, json.loads(refused.stderr)["error"]["code"]) == (2, "INVALID_INPUT")
+        assert sorted(path.name for path in empty.iterdir()) == ["cut.jsonl", "forged.jsonl"]
+        asked = folder.run(*at, "list", "--json")
+        assert json.loads(asked.stderr)["error"]["code"] == "NOT_INITIALIZED"
+    assert folder.run(*at, "import", "backup.jsonl").returncode == 0
+    assert json.loads((empty / ".arbeit" / "config.json").read_text()) == {"project": "demo"}
+    assert "Mow the lawn" in folder.run(*at, "list").stdout
+
+
+def test_a_restore_beside_other_projects_changes_nothing_of_what_a_folder_means(folder: Folder) -> None:
+    folder.begin().create_task("Mow the lawn")
+    assert folder.run("export", "backup.jsonl").returncode == 0
+    shared = folder.path / "shared" / ".arbeit"
+    shared.mkdir(parents=True)
+    with arbeit.sync.open(f"sqlite:///{shared}/arbeit.db", actor="tester") as hub:
+        for key in ("one", "two"):
+            hub.project(key, create=True)
+    assert folder.run("--db", "shared", "import", "backup.jsonl").returncode == 0
+    assert not (shared / "config.json").exists()
