@@ -171,3 +171,32 @@ def test_the_walk_upwards_ends_at_the_root() -> None:
     with pytest.raises(RefusedError, match="no project here"):
         find(None, {}, Path("/"))
     assert os.sep == "/"
+
+
+def test_a_second_project_of_a_folder_is_made_and_its_maker_learns_which_one_commands_mean(
+    shop: Path, say: Say
+) -> None:
+    made = say("init", "website")
+    assert made.code == 0
+    assert "Commands in this folder still mean project shop" in made.out
+    assert "--project website" in made.out
+    assert 'Next: arbeit --project website add "A task"' in made.out
+    assert say("init", "third", "--json").data["default_project"] == "shop"
+    assert say("add", "Sweep").code == 0
+    assert say("--project", "website", "add", "Paint").code == 0
+    listed = [say("--project", key, "list").out for key in ("shop", "website")]
+    assert [("Sweep" in text, "Paint" in text) for text in listed] == [(True, False), (False, True)]
+    assert json.loads((shop / ".arbeit" / "config.json").read_text()) == {"project": "shop"}
+    again = say("init", "--json")
+    assert (again.code, again.error["code"]) == (1, "ALREADY_INITIALIZED")
+
+
+@pytest.mark.parametrize(("words", "key"), [([], "gone"), (["other"], "other")])
+def test_a_folder_that_means_a_project_which_is_not_there_means_the_next_one_that_is_made(
+    folder: Path, say: Say, words: list[str], key: str
+) -> None:
+    (folder / ".arbeit").mkdir()
+    (folder / ".arbeit" / "config.json").write_text('{"project": "gone"}')
+    assert say("init", *words, "--json").data["project"] == key
+    assert say("add", "Sweep").code == 0
+    assert json.loads((folder / ".arbeit" / "config.json").read_text()) == {"project": key}

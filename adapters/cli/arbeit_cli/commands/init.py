@@ -15,6 +15,7 @@ from arbeit_cli.place import working_folder
 
 if TYPE_CHECKING:
     from arbeit.places import Place
+    from arbeit.sync import Hub
     from arbeit_cli.cli import Cli
     from arbeit_cli.parsing import Parser, Run
 
@@ -46,23 +47,43 @@ def _init(cli: Cli, args: argparse.Namespace) -> int:
     settings = settings_of(args.set or [])
     if args.completion is not None:
         settings["completion"] = args.completion
-    key = args.key or args.project or os.environ.get("ARBEIT_PROJECT") or places.key_of(place)
+    named = places.default_project(place)
+    key = args.key or args.project or os.environ.get("ARBEIT_PROJECT") or named or places.key_of(place)
     places.make_folder(place)
     hub = cli.open(place)
+    if _is_there(hub, key):
+        raise RefusedError("ALREADY_INITIALIZED", f"there is a project {key} in {place.shown}", ["arbeit list"])
+    project = hub.project(key, create=True, settings=settings)
+    if args.name is not None:
+        project.update(name=args.name)
+    if place.config is not None and named is not None and named != key and not _is_there(hub, named):
+        place.config.unlink(missing_ok=True)  # it names what is not there
+    places.name_default(place, key)
+    shown = place.shown
+    meant = places.default_project(place)
+    data: dict[str, Any] = {"initialized": True, "path": shown, "project": key, "default_project": meant}
+    return cli.answer(data, lambda: [f"Project {key} is ready in {_short(shown)}.", *_next(key, meant)])
+
+
+def _is_there(hub: Hub, key: str) -> bool:
     try:
         hub.project(key)
     except arbeit.ArbeitError as error:
         if error.code != "PROJECT_NOT_FOUND":
             raise
-    else:
-        raise RefusedError("ALREADY_INITIALIZED", f"there is a project {key} in {place.shown}", ["arbeit list"])
-    project = hub.project(key, create=True, settings=settings)
-    if args.name is not None:
-        project.update(name=args.name)
-    places.name_default(place, key)
-    shown = place.shown
-    data: dict[str, Any] = {"initialized": True, "path": shown, "project": key}
-    return cli.answer(data, lambda: [f"Project {key} is ready in {_short(shown)}.", 'Next: arbeit add "A task"'])
+        return False
+    return True
+
+
+def _next(key: str, meant: str | None) -> list[str]:
+    """What to do next; where commands of this folder mean another project, how to say that this one is meant."""
+    if meant in {None, key}:
+        return ['Next: arbeit add "A task"']
+    return [
+        f"Commands in this folder still mean project {meant}; this one is named: --project {key},",
+        f"or ARBEIT_PROJECT={key} in the environment.",
+        f'Next: arbeit --project {key} add "A task"',
+    ]
 
 
 def _above(place: Place) -> Path | None:
