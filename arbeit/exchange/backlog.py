@@ -17,6 +17,7 @@ from arbeit.core.model import TERMINAL, Priority
 from arbeit.exchange import frontmatter, sections
 from arbeit.exchange.circles import Link
 from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
+from arbeit.exchange.files import inside, opened
 from arbeit.exchange.frontmatter import FrontMatterError, Value
 from arbeit.exchange.gather import Gatherer, acceptance, finished_at, without
 from arbeit.exchange.values import fitting, moment, storable
@@ -48,6 +49,8 @@ _SHELVES = {
     "milestones": (MILESTONES, "Milestones of Backlog.md", "reference"),
     "archive/milestones": (MILESTONES, "Milestones of Backlog.md", "reference"),
 }
+HOMES = ("backlog", ".backlog")
+"""Folders in which a project keeps it."""
 _CONFIGS = ("config.yml", "config.yaml")
 _TEXTS = {"plan": "reference", "notes": "note", "summary": "outcome", "comments": "note"}
 _TAKEN = ("id", "title", "status", "labels", "dependencies", "parent_task_id", "priority", "modified_files")
@@ -67,7 +70,8 @@ def recognises(path: Path) -> Path | None:
     """The folder of Backlog.md that a path is or holds, or the file if it is a task of it."""
     if path.is_file():
         return path if path.suffix == ".md" and _is_task(path) else None
-    for folder in (path, path / "backlog", path / ".backlog"):
+    folders = [folder for folder in (path, *(path / name for name in HOMES)) if inside(folder, path)]
+    for folder in folders:
         if any(_is_task(page) for part in _FOLDERS for page in sorted((folder / part).glob("*.md"))[:20]):
             return folder
     return path if any(_is_task(page) for page in sorted(path.glob("*.md"))[:20]) else None
@@ -75,7 +79,7 @@ def recognises(path: Path) -> Path | None:
 
 def _is_task(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             start = stream.read(4096).decode(errors="replace").removeprefix("\ufeff")
     except OSError:
         return False
@@ -85,6 +89,7 @@ def _is_task(path: Path) -> bool:
 
 def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     """Take a folder, or one file of it."""
+    path = path.resolve()  # what is named itself may be a link
     draft = Draft(FORMAT, actor=actor)
     reader = _Reader(draft, Gatherer(draft, FORMAT), path if path.is_dir() else path.parent, reopen=reopen)
     if path.is_file():
@@ -131,7 +136,7 @@ class _Reader:
         self.seen.add(path)
         where = path.relative_to(self.root).as_posix()
         try:
-            with path.open("rb") as stream:
+            with opened(path, self.root) as stream:
                 raw = stream.read(FILE_BYTES + 1)
         except OSError as error:
             self.draft.refuse(where, f"cannot be read: {error.strerror or error}", where, "other")
@@ -221,7 +226,7 @@ class _Reader:
         if found is not None:
             del left[name]
         elif raw is not None:
-            self.draft.note(f"{name} that is no time since 1970 was kept in the metadata", where)
+            self.draft.note(f"{name} that is no time from 1970 to 9999 was kept in the metadata", where)
         return found
 
     def _priority(self, where: str, raw: Value, left: dict[str, Any]) -> Priority:
@@ -289,6 +294,8 @@ class _Reader:
             )
         for number, comment in enumerate(told.comments, start=1):
             created_at = moment(comment.created)
+            if comment.created and created_at is None:
+                self.draft.note("created that is no time from 1970 to 9999 was kept in the metadata", where)
             self.into.entry(
                 f"{where}, comment {number}",
                 comment.body,
@@ -365,17 +372,20 @@ class _Reader:
 
     def rest(self, taken: set[Path]) -> None:
         """Say what files there are that nobody read."""
-        for path in _files(self.root):
+        for path in _files(self.root, self.draft):
             if path not in self.seen and path not in taken and not path.name.startswith("."):
                 self.draft.note(
                     "a file that is no record of Backlog.md was left", path.relative_to(self.root).as_posix()
                 )
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path, draft: Draft) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         if path.is_file():
             yield path
+        elif path.is_symlink() and not inside(path, root):
+            where = path.relative_to(root).as_posix()
+            draft.refuse(where, "leads out of the folder that is imported", where, "other")
 
 
 def _word(raw: str) -> str:

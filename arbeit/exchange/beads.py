@@ -171,7 +171,7 @@ class _Reader:
         if found is not None or (isinstance(raw, str) and raw.startswith("0001-01-01")):
             left.pop(name)
         else:
-            self.draft.note(f"{name} that is no time since 1970 was kept in the metadata", where)
+            self.draft.note(f"{name} that is no time from 1970 to 9999 was kept in the metadata", where)
         return found
 
     def _metadata(self, left: dict[str, Any]) -> None:
@@ -238,6 +238,7 @@ class _Reader:
             source_id = id_text(comment.get("id"))
             left = without(comment, ("id", "issue_id", "author", "text", "created_at"))
             if moment(comment.get("created_at")) is None and comment.get("created_at") is not None:
+                self.draft.note("created_at that is no time from 1970 to 9999 was kept in the metadata", place)
                 left["created_at"] = comment["created_at"]
             entry_id = self._comment_id(task_id, source_id, index)
             if source_id not in {None, entry_id}:
@@ -306,10 +307,13 @@ class _Reader:
             if said not in {"related", "relates-to"}:
                 self.draft.note(f"a dependency of type {said} was taken as {kind}", where)
         ends = (other, task_id) if from_other else (task_id, other)
+        created_at = moment(one.get("created_at"))
+        if created_at is None and one.get("created_at") is not None:
+            self.draft.note("created_at that is no time from 1970 to 9999 was kept in the metadata", where)
+            left["created_at"] = one["created_at"]
         kept, rest = fit(without(left, ()))
         for name, value in rest.items():
             self.into.beside(where, task_id, f"{kind}.{other}.{name}", value, None)
-        created_at = moment(one.get("created_at"))
         record = f"{task_id} {said} {label(one['depends_on_id'])}"
         return Link(
             where, record, kind, *ends, owner=task_id, created_at=created_at, metadata={FORMAT: kept} if kept else {}
@@ -324,6 +328,9 @@ class _Reader:
         for place, raw in self.memories:
             key, value = raw.get("key"), raw.get("value")
             name = key if isinstance(key, str) and key else place
+            created_at = moment(raw.get("created_at"))
+            if created_at is None and raw.get("created_at") is not None:
+                self.draft.note("created_at that is no time from 1970 to 9999 was kept in the metadata", place)
             self.into.entry(
                 place,
                 label(name),
@@ -331,8 +338,8 @@ class _Reader:
                 task_id=SHELF,
                 type="reference",
                 content=value if isinstance(value, str) else json.dumps(value),
-                created_at=moment(raw.get("created_at")),
-                left=without(raw, ("_type", "value", "created_at")),
+                created_at=created_at,
+                left=without(raw, ("_type", "value", "created_at") if created_at is not None else ("_type", "value")),
             )
 
 

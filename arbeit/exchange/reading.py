@@ -12,6 +12,7 @@ from arbeit.core.limits import legible
 from arbeit.exchange import backlog, beads, claude, legacy, own, tables, taskmaster
 from arbeit.exchange.circles import Link
 from arbeit.exchange.draft import ANYBODY, Draft, Problem, invalid, json_type
+from arbeit.exchange.files import inside, opened
 from arbeit.exchange.merging import records
 from arbeit.exchange.plan import Reader, loaded, text_of
 from arbeit.exchange.report import KINDS
@@ -115,9 +116,9 @@ def _folder(path: Path, format: str | None) -> tuple[str, Path]:
         found.append((claude.FORMAT, path))
     for parent in _PARENTS:
         for name in _HOMES:
-            inside = path / parent / name
-            if inside.is_file():
-                found.append(recognised(inside, None))
+            record = path / parent / name
+            if record.is_file() and inside(record, path):
+                found.append(recognised(record, None))
     if format is not None:
         found = [one for one in found if one[0] == format]
     if len(found) == 1:
@@ -125,6 +126,10 @@ def _folder(path: Path, format: str | None) -> tuple[str, Path]:
     if found:
         told = ", ".join(f"{name} in {where}" for name, where in found)
         raise invalid(f"{path} holds several things to import: {told}", "Name one of them, or give a format.")
+    homes = [path / parent / name for parent in _PARENTS for name in _HOMES]
+    for one in (*homes, *(path / name for name in backlog.HOMES)):
+        if one.exists() and not inside(one, path):
+            raise invalid(f"{one} leads out of {path}", "Name what it leads to, if that is meant.")
     wanted = f"nothing of the format {format}" if format is not None else "nothing that can be imported"
     raise invalid(f"{path} holds {wanted}", *(f"{name}: {what}." for name, what in FORMATS.items()))
 
@@ -253,18 +258,21 @@ def _is_claude(path: Path) -> bool:
     for at, (_, file) in enumerate(_claude_files(path)):
         if at >= _LOOKED_AT:
             break
-        document = _document(file)
+        document = _document(file, path)
         if claude.is_task(document) or claude.is_todos(document):
             return True
     return False
 
 
-def _document(file: Path) -> object:
-    """What a JSON file says, or the problem with it."""
+def _document(file: Path, root: Path) -> object:
+    """What a JSON file of a folder says, or the problem with it."""
     try:
+        opened(file, root).close()
         document, doubled = loaded(text_of(file), file.name)
     except ArbeitError as error:
         return Problem(file.name, error.message, file.name, "other")
+    except OSError as error:
+        return Problem(file.name, f"cannot be read: {error.strerror or error}", file.name, "other")
     return (document, doubled) if doubled else document
 
 
@@ -275,7 +283,7 @@ def _claude(path: Path, *, reopen: bool, actor: str) -> Draft:
     broken: list[tuple[str, Problem]] = []
     for name, file in files:
         where = file.name if one else file.relative_to(path).as_posix()
-        document = loaded(text_of(file), str(file)) if one else _document(file)
+        document = loaded(text_of(file), str(file)) if one else _document(file, path)
         if isinstance(document, Problem):
             broken.append(("", Problem(where, document.reason, document.record, document.kind)))
             continue

@@ -198,7 +198,7 @@ class _Reader:
         raw = left.pop(name, None)
         found = moment(raw)
         if found is None and raw is not None:
-            self.draft.note(f"{name} that is no time since 1970 was kept in the metadata", where)
+            self.draft.note(f"{name} that is no time from 1970 to 9999 was kept in the metadata", where)
             left[name] = raw
         return found
 
@@ -253,7 +253,7 @@ class _Reader:
                 self.draft.note(f"a relationship of type {label(kind)} was taken as relates_to", where)
                 left["type"], kind = raw.get("type"), "relates_to"
             metadata = self._metadata(where, start, f"relationship {record}", raw.get("metadata"), left)
-            found, created_at = self._id(raw.get("id")), self._moment(left, raw, "created_at")
+            found, created_at = self._id(raw.get("id")), self._moment(where, left, raw, "created_at")
             if found is not None:
                 self.owners[found] = start
             self.told.add((kind, start, end))
@@ -270,9 +270,10 @@ class _Reader:
             self.into.beside(where, task_id, f"{name}.{key}", value, None)
         return found
 
-    def _moment(self, left: dict[str, Any], raw: Mapping[str, Any], name: str) -> int | None:
+    def _moment(self, where: str, left: dict[str, Any], raw: Mapping[str, Any], name: str) -> int | None:
         found = moment(raw.get(name))
         if found is None and raw.get(name) is not None:
+            self.draft.note(f"{name} that is no time from 1970 to 9999 was kept in the metadata", where)
             left[name] = raw[name]
         return found
 
@@ -304,7 +305,7 @@ class _Reader:
                 type=kind if isinstance(kind, str) else label(kind),
                 content=raw.get("content"),
                 author=left.pop("author", ""),
-                created_at=self._moment(left, raw, "created_at"),
+                created_at=self._moment(where, left, raw, "created_at"),
                 evidence=parsed(left.pop("evidence", None)),
                 left=left,
                 metadata=metadata if isinstance(metadata, Mapping) else {},

@@ -299,14 +299,14 @@ def test_what_is_committed_while_a_file_is_read_is_not_half_seen(
     path = make(tmp_path / "arbeit.db", journal="WAL")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("SELECT * FROM tasks").fetchall()  # opens its log, as any program that uses the file does
-        plain = legacy._rows
+        plain = legacy._Reader.rows
 
-        def late(cursor: sqlite3.Cursor, table: str) -> Iterator[Row]:
-            found = list(plain(cursor, table))
+        def late(reader: legacy._Reader, table: str) -> Iterator[Row]:
+            found = list(plain(reader, table))
             db.execute("UPDATE context_entries SET content = 'Later'")
             return iter(found)
 
-        monkeypatch.setattr(legacy, "_rows", late)
+        monkeypatch.setattr(legacy._Reader, "rows", late)
         bring(path)
     entries = project.get("tkt-a", include=("context_all",)).context_all or ()
     assert [entry.content for entry in entries if entry.type == "decision"] == ["Old", "New"]
