@@ -16,6 +16,7 @@ from arbeit.core import commands as c
 from arbeit.core import events, model
 from arbeit.core.codec import header_of
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.limits import MAX_MOMENT
 from arbeit.core.model import Event, Frozen, Reply, freeze
 from arbeit.core.record import sparse
 
@@ -36,6 +37,8 @@ def _make_encoder() -> Callable[[Any], str]:
 
 _encode = _make_encoder()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = -62_135_596_800_000_000
+"""The beginning of the year 1 in microseconds since 1970."""
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -65,6 +68,8 @@ def micros(at: datetime) -> int:
 
 def rfc3339(at: int) -> str:
     """A time in microseconds since 1970 as RFC 3339 text in UTC; milliseconds where that is exact."""
+    # A row that was written before moments were bounded must not keep all others from being shown.
+    at = min(max(at, _FIRST), MAX_MOMENT)
     spec = "milliseconds" if at % 1000 == 0 else "microseconds"
     return utc(at).isoformat(timespec=spec).replace("+00:00", "Z")
 

@@ -29,6 +29,8 @@ ITEMS = 100
 EVIDENCE = 32
 CLAIM_TASKS = 100
 MAX_INTEGER = 2**63 - 1
+MAX_MOMENT = 253_402_300_799_999_999
+"""The end of the year 9999 in microseconds since 1970: the last moment that RFC 3339 has words for."""
 TTL_SECONDS = 24 * 3600
 RUNTIME_SECONDS = 30 * 24 * 3600
 COUNTERS = 32

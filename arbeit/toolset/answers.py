@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from arbeit.core.declare import define
 from arbeit.core.model import (
     Agent,
     Artifact,
@@ -28,6 +29,8 @@ LIST_BYTES = 7_000
 """What the items of a list take at most, in UTF-8 bytes of JSON; with all else a list stays below 8 KB."""
 PART_BYTES = 32_000
 """What one part of a task takes at most."""
+WHOLE_BYTES = 64_000
+"""What all parts of a task take at most, those of tasks below it included."""
 _EXCERPT = 80
 
 _SAME = ("description", "priority", "queue", "parent_id", "assignee", "max_attempts", "block_reason", "review")
@@ -248,26 +251,41 @@ def size(value: object) -> int:
 def listed(
     name: str, items: Sequence[T], show: Callable[[T], Shown], *, budget: int = LIST_BYTES, cursor: str | None = None
 ) -> Shown:
-    """A list under its name, whole as far as the budget reaches; beyond it, excerpts and how many they are."""
+    """A list under its name, whole as far as the budget reaches; beyond it excerpts, and how many they are.
+
+    Where not even excerpts fit, `omitted` counts those at its end that are not there at all.
+    """
+    made = [show(one) for one in items]
+    short = [excerpt(one) for one in made]
+    reserve, fitting = 0, 0
+    for one in short:
+        reserve += size(one) + 1
+        if reserve > budget:
+            reserve -= size(one) + 1
+            break
+        fitting += 1
     shown: list[Shown] = []
-    cut = spent = 0
-    # What the excerpts of all that follow would take is kept free for them.
-    reserve = [size(excerpt(show(one))) + 1 for one in items]
-    left = sum(reserve)
-    for one, short in zip(items, reserve, strict=True):
-        said = show(one)
-        left -= short
-        if cut or spent + size(said) + 1 + left > budget:
-            cut += 1
-            said = excerpt(said)
-        spent += size(said) + 1
-        shown.append(said)
+    spent, cut, left = 0, 0, reserve
+    for whole_one, short_one in zip(made[:fitting], short[:fitting], strict=True):
+        # What the excerpts of all that follow would take is kept free for them.
+        left -= size(short_one) + 1
+        fits = not cut and spent + size(whole_one) + 1 + left <= budget
+        cut += not fits
+        shown.append(whole_one if fits else short_one)
+        spent += size(shown[-1]) + 1
     answer: Shown = {name: shown}
     if cut:
         answer["excerpts"] = cut
+    if fitting < len(items):
+        answer["omitted"] = len(items) - fitting
     if cursor is not None:
         answer["cursor"] = cursor
     return answer
+
+
+def echoed(shown: Shown) -> Shown:
+    """What a call has just recorded: whole, unless that would only repeat a long text to its author."""
+    return shown if size(shown) <= LIST_BYTES else excerpt(shown)
 
 
 _KEPT = ("id", "position", "kind", "task_id", "entry_id", "type", "status", "at", "completed")
@@ -282,7 +300,9 @@ def excerpt(shown: Shown) -> Shown:
 
 
 def _begin(text: str) -> str:
-    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"
+    """The beginning of a text, in bytes: eighty signs may take four times as many."""
+    raw = text.encode()
+    return text if len(raw) <= _EXCERPT else raw[: _EXCERPT - 3].decode(errors="ignore") + "…"
 
 
 # -- parts of a task ---------------------------------------------------------------------------------------------
@@ -304,35 +324,55 @@ _PARTS: Mapping[str, Callable[[Any], Shown]] = {
 }
 
 
-def parts(found: Parts, order: Sequence[str], budget: int = PART_BYTES) -> Shown:
+@define
+class Room:
+    """How many bytes an answer may still take."""
+
+    left: int = WHOLE_BYTES
+
+    def listed(self, name: str, items: Sequence[T], show: Callable[[T], Shown]) -> Shown:
+        """A list that takes of what is left."""
+        answer = listed(name, items, show, budget=min(PART_BYTES, self.left))
+        self.left -= size(answer)
+        return answer
+
+
+def parts(found: Parts, order: Sequence[str], room: Room | None = None) -> Shown:
     """A task and the parts that were asked for, each present even if it is empty."""
+    room = room if room is not None else Room()
     shown: Shown = {"task": whole(found.task)}
-    cut: dict[str, int] = {}
+    room.left -= size(shown)
     for name in order:
-        value = getattr(found, name)
-        under = "context" if name == "context_all" else name
-        if name in _PARTS:
-            # One that asks for both gets the whole: it has the current entries too.
-            if name == "context" and "context_all" in order:
-                continue
-            made = listed(under, value or (), _PARTS[name], budget=budget)
-            if "excerpts" in made:
-                cut[under] = made["excerpts"]
-            shown[under] = made[under]
-        elif name == "progress_summary":
-            shown[name] = {
-                "total": value.total if value else 0,
-                "completed": value.completed if value else 0,
-                "remaining": value.total - value.completed if value else 0,
-            }
-        elif name == "parent":
-            shown[name] = summary(value) if value is not None else None
-        else:
-            shown[name] = lease(value) if value is not None else None
-    if cut:
-        shown["excerpts"] = cut
+        # One that asks for both gets the whole context: it has the current entries too.
+        if not (name == "context" and "context_all" in order):
+            _add_part(shown, name, getattr(found, name), room)
     if found.below is not None:
-        shown["below"] = [parts(one, order, budget) for one in found.below]
+        _add_below(shown, found.below, order, room)
     if found.cut:
         shown["cut"] = True
     return shown
+
+
+def _add_part(shown: Shown, name: str, value: Any, room: Room) -> None:  # noqa: ANN401 - a part of any kind
+    under = "context" if name == "context_all" else name
+    if name in _PARTS:
+        made = room.listed(under, value or (), _PARTS[name])
+        shown[under] = made.pop(under)
+        for what, count in made.items():
+            shown.setdefault(what, {})[under] = count
+    elif name == "progress_summary":
+        total, done = (value.total, value.completed) if value else (0, 0)
+        shown[name] = {"total": total, "completed": done, "remaining": total - done}
+    elif name == "parent":
+        shown[name] = summary(value) if value is not None else None
+    else:
+        shown[name] = lease(value) if value is not None else None
+
+
+def _add_below(shown: Shown, below: Sequence[Parts], order: Sequence[str], room: Room) -> None:
+    shown["below"] = []
+    for at, one in enumerate(below):
+        if room.left <= 0:
+            shown.setdefault("omitted", {})["below"] = len(below) - at
+            break
+        shown["below"].append(parts(one, order, room))

@@ -10,7 +10,7 @@ from arbeit.core import commands as c
 from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import RUNTIME_SECONDS, UNSET, Unset, length
-from arbeit.core.model import Priority, Status, Task
+from arbeit.core.model import Notice, Priority, Status, Task
 from arbeit.toolset.answers import Shown, relationship, whole
 from arbeit.toolset.box import Call
 from arbeit.toolset.moving import move
@@ -130,10 +130,31 @@ class TaskCreate:
         task = (await call.execute(command)).task
         assert task is not None  # noqa: S101 - what its command always fills
         if items is not None:
-            key = f"{self.idempotency_key}:items" if self.idempotency_key is not None else None
-            added = c.AddProgress(actor=call.actor, task_id=task.id, items=self.items, idempotency_key=key)
+            added = c.AddProgress(
+                actor=call.actor, task_id=task.id, items=self.items, idempotency_key=_derived(self.idempotency_key)
+            )
             task = (await call.execute(added)).task or task
-        return {"task": whole(await move(call, task, self.status))}
+        return {"task": whole(await self._moved(call, task))}
+
+    async def _moved(self, call: Call, task: Task) -> Task:
+        """The task brought to its status; it is there by now, so that what cannot be is a warning and no refusal."""
+        if call.token(task.id) is not None:
+            # The same call once more, under its key: it was moved then.
+            return (await call.project.get(task.id)).task
+        try:
+            return await move(call, task, self.status)
+        except ArbeitError as error:
+            call.warnings.append(Notice(str(error.code), f"the task is {task.status}: {error.message}"))
+            return task
+
+
+def _derived(key: str | None) -> str | None:
+    """The key of a call's second command; as long as any key may be, whatever the first one's length."""
+    if key is None:
+        return None
+    from hashlib import sha256  # noqa: PLC0415 - few calls have a key
+
+    return f"items:{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _refuse_begin(status: Status) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import legible
-from arbeit.core.model import Priority, Status
+from arbeit.core.model import Event, Priority, Status
 from arbeit.project.named import QUERIES, Answer
+from arbeit.project.reading import check_limit
 from arbeit.queries import PARTS, Sort
-from arbeit.toolset.answers import PART_BYTES, Shown, entry, event, file, hit, listed, parts, plain, run
+from arbeit.toolset.answers import Shown, entry, event, file, hit, listed, parts, plain, run
 from arbeit.toolset.box import Call
 from arbeit.toolset.registry import param, tool
 
 Texts = tuple[str, ...]
 PAGE = 20
+_LONG_HISTORY = 10_000
 MOST = 50
 """Items that one answer lists at most, so that even as excerpts they stay within its budget."""
 _SHOW: Mapping[str, Callable[[Any], Shown]] = {"tasks": plain, "events": event, "entries": entry, "files": file}
@@ -46,7 +48,7 @@ class TaskGet:
             return {"task_id": self.task_id, "document": text}
         found = await call.project.get(self.task_id, include=wanted, depth=self.depth)
         ordered = tuple(name for name in PARTS if name in wanted)
-        return parts(found, ordered, PART_BYTES)
+        return parts(found, ordered)
 
 
 @tool("task_list", "List tasks", read_only=True)
@@ -66,18 +68,36 @@ class TaskList:
 
     async def run(self, call: Call) -> Shown:
         """One page of them."""
-        page = await call.project.find(
-            status=self.status or None,
-            parent_id=self.parent_id,
-            queue=self.queue,
-            label=self.label,
-            assignee=self.assignee,
-            priority=self.priority,
-            sort=self.sort,
-            limit=bounded(self.limit),
-            cursor=self.cursor,
-        )
-        return listed("tasks", page.tasks, plain, cursor=page.cursor)
+
+        async def find(limit: int) -> Found:
+            page = await call.project.find(
+                status=self.status or None,
+                parent_id=self.parent_id,
+                queue=self.queue,
+                label=self.label,
+                assignee=self.assignee,
+                priority=self.priority,
+                sort=self.sort,
+                limit=limit,
+                cursor=self.cursor,
+            )
+            return page.tasks, page.cursor
+
+        return await paged(find, "tasks", plain, bounded(self.limit))
+
+
+Found = tuple[Sequence[Any], str | None]
+"""A page of anything, and the cursor of the next."""
+
+
+async def paged(fetch: Callable[[int], Awaitable[Found]], name: str, show: Callable[[Any], Shown], limit: int) -> Shown:
+    """A page of a list within its budget: a shorter one where not even excerpts of all would fit."""
+    items, cursor = await fetch(limit)
+    answer = listed(name, items, show, cursor=cursor)
+    if "omitted" in answer:
+        items, cursor = await fetch(len(answer[name]))
+        answer = listed(name, items, show, cursor=cursor)
+    return answer
 
 
 def bounded(limit: int) -> int:
@@ -112,12 +132,27 @@ class Query:
             days = params.pop("days")
             params["hours"] = days * 24 if isinstance(days, int | float) and not isinstance(days, bool) else days
         params.pop("parent_id", None)
-        if "limit" in params and isinstance(params["limit"], int):
-            params["limit"] = bounded(params["limit"])
-        elif _pages(self.query):
-            params.setdefault("limit", PAGE)
-        found: Answer = await call.project.query(self.query, **params)
-        return listed(found.kind, found.items, _SHOW[found.kind], cursor=found.cursor)
+        if not _pages(self.query):
+            found: Answer = await call.project.query(self.query, **params)
+            return listed(found.kind, found.items, _SHOW[found.kind])
+        return await self._page(call, params)
+
+    async def _page(self, call: Call, params: dict[str, Any]) -> Shown:
+        limit = params.pop("limit", PAGE)
+        kind = "tasks"
+
+        async def ask(limit: int) -> Found:
+            nonlocal kind
+            found: Answer = await call.project.query(self.query, **params, limit=limit)
+            kind = found.kind
+            return found.items, found.cursor
+
+        items, cursor = await ask(bounded(limit) if isinstance(limit, int) else limit)
+        answer = listed(kind, items, _SHOW[kind], cursor=cursor)
+        if "omitted" in answer:
+            items, cursor = await ask(len(answer[kind]))
+            answer = listed(kind, items, _SHOW[kind], cursor=cursor)
+        return answer
 
     async def _below(self, call: Call, params: dict[str, Any]) -> Shown:
         """Tasks under a parent, or (null) those that have none."""
@@ -131,23 +166,29 @@ class Query:
                 data={"field": "params"},
             )
         params["parent_id"] = params["parent_id"] or ""  # null asks for roots
-        limit = params.setdefault("limit", PAGE)
-        params["limit"] = bounded(limit) if isinstance(limit, int) else limit
-        page = await call.project.find(**params)
-        return listed("tasks", page.tasks, plain, cursor=page.cursor)
+        limit = params.pop("limit", PAGE)
+
+        async def find(limit: int) -> Found:
+            page = await call.project.find(**params, limit=limit)
+            return page.tasks, page.cursor
+
+        return await paged(find, "tasks", plain, bounded(limit) if isinstance(limit, int) else limit)
 
     async def _activity(self, call: Call, params: dict[str, Any]) -> Shown:
         """The last events, newest first; of one task, or since a moment, where that is asked for."""
         since, task_id, limit = params.pop("since", None), params.pop("task_id", None), params.pop("limit", PAGE)
         params.pop("parent_id", None)
-        found = await call.project.query("recent_activity", limit=limit if task_id is None else 1000, **params)
-        events: Any = found.items
-        if task_id is not None:
-            events = [one for one in events if one.task_id == task_id]
+        check_limit(limit)
+        events: Sequence[Event]
+        if task_id is None:
+            events = (await call.project.query("recent_activity", limit=limit, **params)).items  # type: ignore[assignment]  # what it has
+        else:
+            await call.project.get(task_id)
+            events = (await call.project.history(task_id=task_id, limit=_LONG_HISTORY, **params))[::-1]
         if since is not None:
-            events = [one for one in events if one.at >= _moment(since)]
-        most = bounded(limit) if isinstance(limit, int) and not isinstance(limit, bool) else PAGE
-        return listed("events", events[:most], event)
+            first = _moment(since)
+            events = [one for one in events if one.at >= first]
+        return listed("events", events[: bounded(limit)], event)
 
 
 def _moment(text: object) -> int:

@@ -11,7 +11,7 @@ from arbeit.core import commands as c
 from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import EntryType
-from arbeit.toolset.answers import Shown, artifact, entry, item
+from arbeit.toolset.answers import Shown, artifact, echoed, entry, item, listed
 from arbeit.toolset.box import Call
 from arbeit.toolset.registry import param, tool
 from arbeit.toolset.working import not_held
@@ -45,7 +45,7 @@ class ContextAdd:
             metadata=self.metadata,
             evidence=self.evidence,
         )
-        return {"entry": entry((await call.execute(command)).entries[0])}
+        return {"entry": echoed(entry((await call.execute(command)).entries[0]))}
 
     async def _supersede(self, call: Call, entry_id: str, token: str | None) -> Shown:
         if self.metadata is not None or self.evidence:
@@ -59,7 +59,7 @@ class ContextAdd:
             actor=call.actor, entry_id=entry_id, content=self.content, type=self.type, token=token
         )
         old, new = (await call.execute(command)).entries
-        return {"entry": entry(new), "superseded": entry(old)}
+        return {"entry": echoed(entry(new)), "superseded": echoed(entry(old))}
 
 
 @tool("context_supersede", "Replace an entry")
@@ -82,7 +82,7 @@ class ContextSupersede:
             token=call.token(task_id),
         )
         old, new = (await call.execute(command)).entries
-        return {"old_entry": entry(old), "new_entry": entry(new)}
+        return {"old_entry": echoed(entry(old)), "new_entry": echoed(entry(new))}
 
 
 @tool("progress_add", "Add to a checklist")
@@ -103,7 +103,7 @@ class ProgressAdd:
             items=self.items,
             completed=self.completed,
         )
-        return {"items": [item(one) for one in (await call.execute(command)).items]}
+        return listed("items", (await call.execute(command)).items, item)
 
 
 @tool("progress_complete", "Tick lines off", idempotent=True)
@@ -121,7 +121,7 @@ class ProgressComplete:
             actor=call.actor, task_id=task_id, token=call.token(task_id), item_ids=self.item_ids
         )
         ticked = sorted((await call.execute(command)).items, key=lambda one: one.position)
-        return {"completed": [item(one) for one in ticked]}
+        return listed("completed", ticked, item)
 
     def _first(self) -> str:
         if not self.item_ids:

@@ -15,6 +15,7 @@ from arbeit.toolset.registry import param, tool
 from arbeit.wire import rfc3339
 from arbeit.work import Work
 
+_TODO_BYTES = 3_000
 LONGEST_WAIT = 300.0
 """Seconds that one call may wait."""
 
@@ -28,7 +29,7 @@ async def taken(call: Call, work: Work) -> Shown:
     if work.task.open_items:
         found = await call.project.get(work.task.id, include=("progress",))
         todo = [one for one in found.progress or () if not one.completed]
-        shown |= listed("progress", todo, lambda one: {"id": one.id, "content": one.content})
+        shown |= listed("progress", todo, lambda one: {"id": one.id, "content": one.content}, budget=_TODO_BYTES)
     return shown
 
 
@@ -105,8 +106,13 @@ class TaskStartWork:
     async def run(self, call: Call) -> Shown:
         """Claim it under a long lease, unless it is held already."""
         task = (await call.project.get(self.task_id)).task
-        if call.token(task.id) is None or task.assignee != call.actor:
+        token = call.token(task.id)
+        if token is None or task.assignee != call.actor:
             task = await begin(call, task)
+        else:
+            # Another session of the same agent may hold it by now: then this one is told so here.
+            renewal = c.RenewLease(actor=call.actor, task_id=task.id, token=token, ttl=call.long_lease())
+            await call.execute(renewal)
         linked = False
         session = self.session_id or call.box.session_id
         if session:
@@ -200,17 +206,19 @@ class LeaseRelease:
         return {"released": True} | (await following(call, reply, command) if self.next else {})
 
 
+_TAKING_UP = {"open": "arbeit_task_claim", "blocked": "arbeit_task_resume", "in_review": "arbeit_task_review"}
+"""What takes up a task that nobody holds."""
+
+
 async def not_held(call: Call, task_id: str) -> ArbeitError:
     """The refusal of a holder's verb on a task that was not granted here; TASK_NOT_FOUND if there is none."""
     task = (await call.project.get(task_id)).task
     holder = "nobody holds it" if task.assignee is None else f"{task.assignee} holds it"
+    verb = _TAKING_UP.get(task.status) if task.assignee is None else None
+    named = f'{verb} with {{"task_id": "{task_id}"}}' if verb is not None else ""
     return ArbeitError(
         Code.LEASE_LOST if task.assignee is not None else Code.INVALID_TRANSITION,
         f"{call.actor} does not hold task {task_id}: it is {task.status}, and {holder}",
-        suggestions=(
-            f'Claim it first: arbeit_task_claim with {{"task_id": "{task_id}"}}.'
-            if task.assignee is None and task.status not in TERMINAL
-            else "Claim another task: arbeit_task_claim.",
-        ),
+        suggestions=(f"Take it up first: {named}." if named else "Claim another task: arbeit_task_claim.",),
         data={"task_id": task_id},
     )

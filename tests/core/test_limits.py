@@ -25,11 +25,13 @@ from arbeit.core.model import (
     STATUSES,
     Frozen,
 )
+from arbeit.wire import rfc3339
 from tests.core import harness
 from tests.core.harness import MINIMAL, Team, examples, make, sendable
 
 KIB = 1024
 LARGEST = 2**63 - 1
+LAST = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 HUGE = 10**5000
 
 # --- what each field takes ----------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ EVIDENCE = several(words(size=4096, required=True), 32, size=4096)
 ITEMS = several(words(size=4096, required=True), 100, least=1, size=4096)
 WEIGHT = whole(1, 1000)
 COUNT = whole(0, optional=True)
+MOMENT = whole(0, LAST, optional=True)
 TTL = whole(1, 24 * 3600 * 1_000_000, optional=True)
 STATUS = choice(STATUSES, Code.INVALID_STATUS)
 ENTRY = choice(ENTRY_TYPES, Code.INVALID_TYPE)
@@ -211,7 +214,7 @@ THEN = Rule(
 EDGE = {"from_task_id": IDENT, "to_task_id": IDENT, "type": RELATION}
 
 AUTHOR = words(size=255)
-LINK = {"task_id": IDENT, "link_id": IDENT, "created_at": COUNT}
+LINK = {"task_id": IDENT, "link_id": IDENT, "created_at": MOMENT}
 FIRST = harness.first_event()
 EVENTS = Rule(
     ((FIRST,), [FIRST]), ((), (FIRST,) * 501, (FIRST, None), (7,), 7, "text", FIRST, {"a": FIRST}, True, b"x")
@@ -253,8 +256,8 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "task_id": IDENT,
         "parent_id": IDENT,
         "blocked_by": several(IDENT, 1000, names=True, size=64),
-        "ready_at": COUNT,
-        "due_at": COUNT,
+        "ready_at": MOMENT,
+        "due_at": MOMENT,
         "inputs": json_object(64 * KIB),
         "max_runtime": RUNTIME,
         "review": FLAG,
@@ -263,8 +266,8 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         **SAID,
         "task_id": IDENT,
         "expected_version": whole(1, optional=True),
-        "due_at": COUNT,
-        "ready_at": whole(0),
+        "due_at": MOMENT,
+        "ready_at": whole(0, LAST),
         "max_runtime": RUNTIME,
         "review": FLAG,
     },
@@ -274,13 +277,13 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "status": STATUS,
         "block_reason": LONG,
         "outcome": LONG,
-        "created_at": COUNT,
-        "updated_at": COUNT,
-        "finished_at": COUNT,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+        "finished_at": MOMENT,
         "created_by": AUTHOR,
-        "started_at": COUNT,
-        "ready_at": COUNT,
-        "due_at": COUNT,
+        "started_at": MOMENT,
+        "ready_at": MOMENT,
+        "due_at": MOMENT,
         "inputs": json_object(64 * KIB),
         "outputs": json_object(64 * KIB),
         "max_runtime": RUNTIME,
@@ -292,7 +295,7 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "type": ENTRY,
         "content": LONG,
         "author": AUTHOR,
-        "created_at": COUNT,
+        "created_at": MOMENT,
         "metadata": json_object(),
         "evidence": EVIDENCE,
         "superseded_by": IDENT,
@@ -303,8 +306,8 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "task_id": IDENT,
         "content": words(size=4096, required=True),
         "completed": FLAG,
-        "created_at": COUNT,
-        "completed_at": COUNT,
+        "created_at": MOMENT,
+        "completed_at": MOMENT,
         "completed_by": AUTHOR,
     },
     c.ImportSession: {**LINK, "session_id": words(size=255, required=True)},
@@ -322,7 +325,7 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "size": whole(0, 5 * 1024**3),
         "sha256": SHA256,
         "uri": words(size=2048),
-        "created_at": COUNT,
+        "created_at": MOMENT,
         "source_run": IDENT,
     },
     c.ImportRun: {
@@ -331,8 +334,8 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
         "agent_id": NAME,
         "attempt": whole(0, 1_000_000),
         "session_id": SHORT,
-        "started_at": whole(0),
-        "ended_at": whole(0),
+        "started_at": whole(0, LAST),
+        "ended_at": whole(0, LAST),
         "result": choice(RUN_RESULTS),
         "note": LONG,
         "usage": Rule(({}, *USAGE.good), USAGE.bad[1:]),
@@ -364,7 +367,7 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
     c.AddRelationship: {
         **EDGE,
         "metadata": json_object(),
-        "created_at": COUNT,
+        "created_at": MOMENT,
         "imported": FLAG,
         "relationship_id": IDENT,
     },
@@ -646,3 +649,8 @@ def real(team: Team, kind: type[c.Command]) -> dict[str, Any]:
     elif kind is c.ImportTask:
         known |= {"task_id": "tkt-3"}
     return {name: value for name, value in known.items() if name in {each.name for each in attrs.fields(kind)}}
+
+
+@pytest.mark.parametrize("at", [-(2**63), -62_135_596_800_000_001, 253_402_300_800_000_000, 2**63 - 1])
+def test_a_moment_that_no_calendar_has_is_shown_as_the_nearest_that_one_has(at: int) -> None:
+    assert rfc3339(at) in {"0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999999Z"}

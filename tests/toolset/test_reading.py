@@ -104,6 +104,61 @@ def test_any_list_stays_below_8_kb_and_says_what_it_cut(
     assert next(iter(answer["data"].values())), "it is not empty"
 
 
+def test_titles_of_signs_that_take_four_bytes_stay_within_the_budget_and_no_task_is_skipped(
+    project: arbeit.sync.Project,
+) -> None:
+    names = [f"{at:02}-{'x' * 60}" for at in range(60)]
+    commands = [arbeit.commands.ImportTask(task_id=name, title="🦉" * 500) for name in names]
+    assert not [one for one in project.execute_many(commands) if isinstance(one, arbeit.ArbeitError)]
+    found, cursor = [], None
+    while True:
+        answer = Toolset(project).call("query", {"query": "tasks", "params": {"limit": 50, "cursor": cursor}})
+        assert compact(answer) < 8192
+        found += [one["id"] for one in answer["data"]["tasks"]]
+        cursor = answer["data"].get("cursor")
+        if cursor is None:
+            break
+    assert found == names
+
+
+def test_a_task_with_everything_below_it_stays_within_one_budget(ok: Call, project: arbeit.sync.Project) -> None:
+    top = ok("task_create", title="top")["task"]["id"]
+    commands = [
+        arbeit.commands.CreateTask(actor="a", title="t" * 400, intent="i" * 900, parent_id=top) for _ in range(400)
+    ]
+    assert not [one for one in project.execute_many(commands) if isinstance(one, arbeit.ArbeitError)]
+    found = ok("task_get", task_id=top, include=["all"], depth=1)
+    assert compact(found) < 80_000
+    assert found["omitted"]["below"] + len(found["below"]) == 400
+    assert found["excerpts"]["children"] + found["omitted"].get("children", 0) > 300
+    below = ok("query", query="descendants_of", params={"task_id": top})
+    assert compact(below) < 8192
+    assert below["omitted"] + len(below["tasks"]) == 400
+
+
+def test_an_author_hears_no_more_of_a_long_text_than_its_beginning(ok: Call) -> None:
+    task = ok("task_create", title="a")["task"]["id"]
+    entry = ok("context_add", task_id=task, type="note", content="x" * 60_000)["entry"]
+    assert (entry["id"][:4], len(entry["content"]) < 100) == ("ctx-", True)
+    assert compact(ok("progress_add", task_id=task, items=["y" * 4000] * 100)) < 8192
+    ok("progress_add", task_id=task, items=["z" * 4000] * 100)
+    claimed = ok("task_claim", task_id=task)
+    assert compact(claimed) < 4096
+    assert claimed["omitted"] + len(claimed["progress"]) == 200
+    whole = ok("task_get", task_id=task, include=["context"])["context"]
+    assert len(whole[0]["content"]) < 100, "32 KB are the most that a part takes"
+
+
+def test_a_quiet_tasks_activity_is_found_beyond_a_thousand_events_of_others(
+    crowded: arbeit.sync.Project, ok: Call
+) -> None:
+    first = crowded.find(limit=1).tasks[0].id
+    for _ in range(11):
+        crowded.execute_many([arbeit.commands.AddContext(task_id=crowded.find(limit=2).tasks[1].id, content="n")] * 100)
+    events = ok("query", query="recent_activity", params={"task_id": first})["events"]
+    assert [one["type"] for one in events] == ["task_created"]
+
+
 def test_pages_go_on_from_their_cursor_and_bring_every_task_once(crowded: arbeit.sync.Project) -> None:
     box, cursor, titles = Toolset(crowded), None, []
     while True:

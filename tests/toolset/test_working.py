@@ -207,6 +207,55 @@ def test_a_project_that_asks_for_no_proof_completes_at_a_word(hub: arbeit.sync.H
     assert Toolset(None).call("init")["error"]["code"] == "NOT_INITIALIZED"
 
 
+def test_a_task_that_was_made_is_answered_with_whatever_kept_it_from_going_on(ok: Call, box: Toolset) -> None:
+    first = ok("task_create", title="a")["task"]["id"]
+    answer = box.call("task_create", {"title": "b", "blocked_by": [first], "status": "in_progress"})
+    assert answer["success"], "it is there: a refusal would make an agent create it again"
+    assert answer["data"]["task"]["status"] == "open"
+    assert answer["warnings"][0].startswith("NOT_READY: the task is open: ")
+
+
+def test_a_creation_that_is_repeated_under_its_key_is_one_task_with_one_checklist(
+    ok: Call, project: arbeit.sync.Project
+) -> None:
+    said = {"title": "a", "items": ["one"], "status": "in_progress", "idempotency_key": "k" * 255}
+    once, again = ok("task_create", **said)["task"], ok("task_create", **said)["task"]
+    assert (once["id"], once["status"]) == (again["id"], again["status"])
+    assert once["status"] == "in_progress"
+    assert len(project.find().tasks) == 1
+    assert len(project.get(once["id"], include=["progress"]).progress or ()) == 1
+
+
+def test_work_that_another_session_of_the_agent_took_over_is_not_started_again_here(
+    box: Toolset, project: arbeit.sync.Project, clock: VirtualClock
+) -> None:
+    task = box.call("task_create", {"title": "a"})["data"]["task"]["id"]
+    assert box.call("task_start_work", {"task_id": task})["success"]
+    clock.tick(4000)
+    other = Toolset(project)
+    other.call("task_list")
+    project.update_task(task, title="b")  # the next write reclaims
+    clock.tick(400)
+    assert other.call("task_start_work", {"task_id": task})["success"]
+    assert box.call("task_start_work", {"task_id": task})["error"]["code"] == "LEASE_LOST"
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"), [("task_resume", {}), ("task_review", {"verdict": "approve"}), ("task_claim", {})]
+)
+def test_what_nobody_holds_is_taken_up_by_the_tool_that_is_named(
+    ok: Call, refusal: Call, project: arbeit.sync.Project, verb: str, more: Answer
+) -> None:
+    task = ok("task_create", title="a", review=True)["task"]["id"]
+    if verb == "task_resume":
+        project.block_task(task, "no key")
+    elif verb == "task_review":
+        project.start_task(task, "impl-2").complete("done", evidence=["x: y"])
+    hint = refusal("task_complete", task_id=task)["suggestions"][0]
+    assert f'arbeit_{verb} with {{"task_id": "{task}"}}' in hint
+    assert ok(verb, task_id=task, **more)["task"]["id"] == task
+
+
 def test_an_optimistic_edit_names_the_version_it_read(ok: Call, refusal: Call) -> None:
     task = ok("task_create", title="a")["task"]
     read = ok("task_update", task_id=task["id"], title="b", due_at="2026-02-01T00:00:00Z")["task"]

@@ -51,7 +51,7 @@ RESTORED_EVENTS = 500
 """How many events one command restores at most."""
 
 author = text(size=255)
-moment = integer(0, optional=True)
+moment = integer(0, limits.MAX_MOMENT, optional=True)
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
@@ -180,8 +180,8 @@ class ImportRun(Command):
     agent_id: str = field(validator=limits.name)
     attempt: int = field(default=1, validator=integer(0, 1_000_000))
     session_id: str = field(default="", validator=text(size=255, opaque=True))
-    started_at: int = field(validator=integer(0))
-    ended_at: int = field(validator=integer(0))
+    started_at: int = field(validator=integer(0, limits.MAX_MOMENT))
+    ended_at: int = field(validator=integer(0, limits.MAX_MOMENT))
     result: RunResult = field(validator=one_of(RUN_RESULTS))
     note: str = field(default="", validator=text())
     usage: Mapping[str, Any] = field(default=EMPTY, converter=as_usage, validator=limits.usage)
