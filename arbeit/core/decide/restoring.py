@@ -12,7 +12,8 @@ from arbeit.core.events import Fact, ProjectCreated
 from arbeit.core.loads import Reads
 from arbeit.core.model import SECOND, Reply
 from arbeit.core.record import change
-from arbeit.core.restoring import touched
+from arbeit.core.restoring import touched, unfit
+from arbeit.core.sound import unsound
 from arbeit.core.view import View
 
 GRACE = 60 * SECOND
@@ -29,6 +30,11 @@ def restore_events(view: View, command: c.RestoreEvents, env: Env) -> Steps:
         return facts
     yield from _load(view, facts)
     for event, fact in zip(command.events, facts, strict=True):
+        problem = unfit(view, fact)
+        if problem is not None:
+            # Only now is the state known that the events before it gave, and those are not written yet: an error of
+            # the command leaves nothing of them, as one of its application does.
+            raise _error(_broken(event.position, f"{problem}; nothing of its batch was restored"))
         yield Restored(event, fact)
     assert view.project is not None  # noqa: S101 - the first event of a log makes its project
     position = command.events[-1].position
@@ -75,6 +81,9 @@ def _refuse_chain(view: View, command: c.RestoreEvents, env: Env) -> Rejection |
     at = view.head.at
     for event in command.events:
         position += 1
+        wrong = unsound(event)
+        if wrong is not None:
+            return _broken(position, f"has no sound {wrong}")
         digest = env.codec.digest(event.data)
         problem = None
         if event.project != view.key:
@@ -106,6 +115,10 @@ def _broken(position: int, problem: str) -> Rejection:
     )
 
 
+def _error(rejection: Rejection) -> ArbeitError:
+    return ArbeitError(rejection.code, rejection.message, suggestions=rejection.suggestions, data=rejection.data)
+
+
 def _facts(command: c.RestoreEvents, env: Env) -> Sequence[Fact] | Rejection:
     """What the events record."""
     facts: list[Fact] = []
@@ -116,6 +129,9 @@ def _facts(command: c.RestoreEvents, env: Env) -> Sequence[Fact] | Rejection:
             return Rejection(error.code, error.message, error.suggestions, error.retryable, error.data)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             return _broken(event.position, f"has data that is no {event.type} ({type(error).__name__})")
+        wrong = unsound(fact)
+        if wrong is not None:
+            return _broken(event.position, f"has data that is no {event.type}: {wrong} is not sound")
         if isinstance(fact, ProjectCreated) != (event.position == 1):
             return _broken(event.position, "does not begin a log" if event.position == 1 else "begins a log anew")
         facts.append(fact)
