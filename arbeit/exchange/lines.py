@@ -12,8 +12,9 @@ from attrs import frozen
 
 from arbeit.core import model
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import MAX_INTEGER
+from arbeit.core.limits import MAX_INTEGER, MAX_MOMENT
 from arbeit.core.record import builder, names_of, sparse
+from arbeit.core.sound import unsound
 from arbeit.exchange.draft import invalid, label, legible
 from arbeit.wire import micros, rfc3339
 
@@ -24,8 +25,6 @@ LIVENESS = frozenset({"expires_at", "heartbeat_at", "last_seen_at"})
 """Fields that have no history, and that no line has."""
 _TIMES = frozenset({"at", "ends_by"})
 _OBJECTS = frozenset({"metadata", "inputs", "outputs", "settings", "usage"})
-_LAST = 253_402_300_799_999_999
-"""The last microsecond of the year 9999, beyond which RFC 3339 has no words."""
 
 
 @frozen
@@ -112,7 +111,7 @@ def writer(kind: str) -> Callable[[Any], bytes]:
             said[one] = _ordered(said[one])
         for one in timed & said.keys():
             at = said[one]
-            if at is not None and at <= _LAST:
+            if at is not None and at <= MAX_MOMENT:
                 said[one] = rfc3339(at)
         return _line(said)
 
@@ -256,7 +255,11 @@ def event_of(said: Mapping[str, Any], project: str) -> model.Event:
         wrong = next((name for name, fine in zip(names, sound, strict=True) if not fine), None)
         wrong = wrong or ("at" if at is None else "task_version")
         raise invalid(f"event {legible(label(get('id')))} has no sound {wrong}", "Export it anew.")
-    return builder(model.Event)(project, *(at if name == "at" else get(name) for name in _EVENT))
+    event: model.Event = builder(model.Event)(project, *(at if name == "at" else get(name) for name in _EVENT))
+    wrong = unsound(event)
+    if wrong is not None:
+        raise invalid(f"event {legible(label(get('id')))} has no sound {wrong}", "Export it anew.")
+    return event
 
 
 _EVENT = names_of(model.Event)[1:]

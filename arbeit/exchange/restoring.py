@@ -14,6 +14,8 @@ from arbeit.core.commands import RESTORED_EVENTS, RestoreEvents
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.events import RecordErased
 from arbeit.core.model import ZERO_HASH, Event
+from arbeit.core.restoring import put_back
+from arbeit.core.view import View
 from arbeit.exchange.draft import invalid, label, legible
 from arbeit.exchange.exporting import Progress
 from arbeit.exchange.lines import SHAPES, Header, documents, event_of, header_of
@@ -58,10 +60,11 @@ async def restore(
 ) -> Restored:
     """Put an export back into a project that is not there yet: its log verbatim, and the state that the log gives.
 
-    The whole file is checked before anything is written: its end is where its first line says, and every hash
-    matches. Until the last event is there, the project takes no other command; a restore that was cut short goes on
-    where it ended when it is called again with the same file. Leases that are alive get 60 seconds from then on; their
-    tokens hold under the deployment key that they were derived with, and under no other.
+    The whole file is checked before anything is written: its end is where its first line says, every hash matches,
+    and the log folds, which takes the memory of the project's rows. Until the last event is there, the project takes
+    no other command; a restore that was cut short goes on where it ended when it is called again with the same file.
+    Leases that are alive get 60 seconds from then on; their tokens hold under the deployment key that they were
+    derived with, and under no other.
 
     Args:
         project: a handle of the key that the export was made of: `hub.handle(key)`.
@@ -118,6 +121,8 @@ class _Survey:
     records: Counter[str] = field(factory=Counter)
     blobs: dict[str, str] = field(factory=dict)
     """Digests of artifacts' bytes, each with the first such artifact."""
+    _view: View = field(factory=lambda: View(""))
+    """What the events looked at so far give; let go of once all were."""
     _position: int = 0
     _hash: str = ZERO_HASH
     _erased: dict[int, str] = field(factory=dict)
@@ -142,6 +147,7 @@ class _Survey:
         self._end()
 
     def _begin(self, said: Mapping[str, Any]) -> None:
+        self._view = View(self.key, whole=True)
         self.header = header_of(said, str(self.path))
         if self.header.project != self.key:
             raise invalid(
@@ -181,11 +187,17 @@ class _Survey:
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             problem = f"event {event.position} on line {number} has data that is no {legible(event.type)}"
             raise invalid(problem, "Export it anew.", line=number) from error
+        unfit = put_back(self._view, event, fact)
+        if unfit is not None:
+            # Found only when its batch is written, it would leave the batches before it there for good: a project that
+            # takes nothing but the rest of a log which never comes.
+            raise invalid(f"event {event.position} on line {number} {unfit}", "Export it anew.", line=number)
         if isinstance(fact, RecordErased):
             self._left.update(dict(fact.events))
         self._hash = event.hash
 
     def _end(self) -> None:
+        self._view = View(self.key)
         if not self.header.position:
             raise invalid(f"{self.path} is empty", "Export it anew.")
         if (self._position, self._hash) != (self.header.position, self.header.hash):

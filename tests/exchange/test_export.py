@@ -1,6 +1,7 @@
 """A project goes out as JSON Lines: everything that is known of it, as of one moment."""
 
 import io
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,11 @@ from arbeit import sync
 from arbeit.backends.sqlite import SQLiteStore
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Event
+from arbeit.core.limits import MAX_MOMENT
+from arbeit.core.model import Event, Task
 from arbeit.core.policy import Scope
 from arbeit.exchange import export
-from arbeit.exchange.lines import event_of
+from arbeit.exchange.lines import event_of, writer
 from arbeit.policies.access import NamedAccess, QueueAccess
 from arbeit.testing.clock import VirtualClock
 from tests.core import harness
@@ -73,12 +75,15 @@ def test_neither_tokens_nor_secrets_nor_liveness_are_in_an_export(lived: Team) -
 
 def test_a_task_has_what_every_answer_has_and_other_fields_where_they_say_something(team: Team) -> None:
     team.create("Plain", task_id="a")
-    team.do(c.ImportTask(task_id="b", title="Far", due_at=2**63 - 1, status="blocked", created_at=5))
+    team.do(c.ImportTask(task_id="b", title="Far", due_at=MAX_MOMENT, status="blocked", created_at=5))
     plain, far = [line for line in lines(written(team.project)) if line["kind"] == "task"]
     assert list(plain)[:7] == ["kind", "id", "title", "status", "intent", "created_at", "updated_at"]
     assert "description" not in plain
     assert far["created_at"] == "1970-01-01T00:00:00.000005Z"
-    assert far["due_at"] == 2**63 - 1
+    assert far["due_at"] == "9999-12-31T23:59:59.999999Z"
+    # A row from before moments were bounded is written nonetheless.
+    beyond = json.loads(writer("task")(Task("b", "Beyond", 1, 1, due_at=2**63 - 1)))
+    assert beyond["due_at"] == 2**63 - 1
 
 
 def test_keys_of_objects_are_sorted_whatever_the_store_made_of_them(team: Team) -> None:
