@@ -130,6 +130,13 @@ class Hub:
             session_id=session_id,
         )
 
+    async def tend(self) -> int:
+        """Reclaim what is overdue and promote what is due, in every project; how many projects had something.
+
+        A hub that was opened with `background=True` does it by itself, every second or so.
+        """
+        return await self._engine.tend()
+
     async def projects(self) -> list[ProjectEntity]:
         """Every project of the store, by key."""
         return await self._engine.projects()

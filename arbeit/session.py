@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from arbeit.asking import Answers, Asking
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.batch import Batch, Outcome, arrange, fill
+from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Event, Lease, Reply
 from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, raised
@@ -205,6 +205,14 @@ class BlockingSession(Asking):
                 continue
             return self._done(batch) if found else self._transact(project, commands)
         return [error] * len(commands)
+
+    def tend(self) -> int:
+        """Reclaim what is overdue and promote what is due, in every project; how many projects had something."""
+        self._refuse_closed()
+        due = sorted({one.project for one in self._store.due(self.kernel.clock.now(), 100)})
+        for project in due:
+            self.run(project, [c.Sweep(actor=SWEEP_ACTOR)], background=True)
+        return len(due)
 
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""

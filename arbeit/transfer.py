@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
 from functools import cache
@@ -159,7 +160,7 @@ class _File:
         with _refusing("the file to attach cannot be read", "data"):
             if self._file is None:
                 assert self._path is not None  # noqa: S101 - one of the two was given
-                self._file = self._path.open("rb")
+                self._file = _opened(self._path)
             data = self._file.read(CHUNK)
         if data == b"":
             raise StopIteration
@@ -169,6 +170,21 @@ class _File:
         """Close what was opened here."""
         if self._path is not None and self._file is not None:
             self._file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file or a pipe, open; a device may give bytes without end, or take them from another program."""
+    file = path.open("rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        file.close()
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            "a device cannot be attached",
+            suggestions=("Give a file, or pipe what it gives.",),
+            data={"field": "data"},
+        )
+    return file
 
 
 class _Target:

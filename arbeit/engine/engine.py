@@ -367,6 +367,14 @@ class Engine(Waiting):
             command = c.Sweep(actor=SWEEP_ACTOR, forget_receipts_before=forget)
             self._enqueue(project, Pending(command))
 
+    async def tend(self) -> int:
+        """Reclaim what is overdue and promote what is due, in every project; how many projects had something."""
+        found = await self._in_thread(self._store.due, self._readers, self._clock.now(), 100)
+        due = sorted({one.project for one in found})
+        for project in due:
+            await self.execute(project, c.Sweep(actor=SWEEP_ACTOR))
+        return len(due)
+
     def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
         """Begin to renew a lease in the background, at a third of its length."""
         self._renewals.hold(project, held, lease, token)

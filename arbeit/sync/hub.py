@@ -129,6 +129,14 @@ class Hub:
         )
         return Work(work) if work is not None else None
 
+    def tend(self) -> int:
+        """Reclaim what is overdue and promote what is due, in every project; how many projects had something.
+
+        Commands that grant do it by themselves, and so does every process with an event loop, in the background. For
+        one that only reads where no such process runs, this makes what it reads true by the clock.
+        """
+        return self._session.tend()
+
     def projects(self) -> list[ProjectEntity]:
         """Every project of the store, by key."""
         return run(self._session.projects())

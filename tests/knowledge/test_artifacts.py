@@ -422,3 +422,16 @@ def test_a_plug_in_store_that_outlives_the_process_keeps_no_artifacts_in_memory(
     assert caught.value.code is Code.NOT_INITIALIZED
     assert not wiring.blobs.has(NOTHING)
     assert isinstance(wire_up("brief://", plugins=[Backends()]).blobs, MemoryBlobs)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="no such device here")
+def test_a_device_is_no_source_for_it_may_never_end() -> None:
+    with sync.open("memory://") as hub:
+        project = hub.project("demo", create=True)
+        project.create_task("a")
+        work = project.claim("impl-1")
+        assert work is not None
+        with pytest.raises(arbeit.ArbeitError, match="device") as caught:
+            work.attach("zeros", Path("/dev/zero"))
+        assert caught.value.code == "INVALID_INPUT"
+        assert project.get(work.task.id, include=["artifacts"]).artifacts == ()

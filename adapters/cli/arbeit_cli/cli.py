@@ -34,6 +34,8 @@ class Cli:
         self._project: Project | None = None
         self._holdings: FileHoldings | None = None
         self._agent: str | None = None
+        self.tends = True
+        """Whether overdue leases are reclaimed first, so that what is shown is true by the clock."""
 
     def __enter__(self) -> Self:
         """Nothing is opened yet."""
@@ -86,6 +88,8 @@ class Cli:
         """The project: --project, else ARBEIT_PROJECT, else the folder's own, else the only one there is."""
         if self._project is None:
             self._project = self.hub.project(self._key())
+            if self.tends:
+                self.hub.tend()
         return self._project
 
     def _key(self) -> str:

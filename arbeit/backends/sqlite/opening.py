@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def mapped(path: str) -> Iterator[None]:
     """Let no error of the driver or the file system out as it is."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise as_arbeit(error, path) from error
 
 
@@ -84,6 +85,10 @@ def as_arbeit(error: Exception, path: str) -> Exception:
             suggestions=(hint or "Try again; if it stays so, see that the file and its disk are sound.",),
             retryable=name.startswith("SQLITE_BUSY"),
         )
+    if isinstance(error, UnicodeDecodeError | json.JSONDecodeError):
+        # No store wrote that: pages were overwritten, or the file was.
+        hint = "Restore the file from a back-up."
+        return ArbeitError(Code.STORE_UNAVAILABLE, f"{path} is damaged: {error}", suggestions=(hint,))
     if isinstance(error, OSError):
         hint = "See that its folder is there, has room, and may be written by this process."
         return ArbeitError(Code.STORE_UNAVAILABLE, f"{path}: {error.strerror or error}", suggestions=(hint,))

@@ -107,7 +107,7 @@ def _pages(path: Path, size: int) -> Iterator[Finding]:
             mark = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         yield fail("database", f"{path}: {error}", "Bring back a backup: docs/how-to/share-a-file.md.")
         return
     if mark != OURS:

@@ -27,6 +27,7 @@ def configure(parser: Parser, _name: str) -> Run:
 
 def run(cli: Cli, args: argparse.Namespace) -> int:
     """Look at everything, and print a line for each."""
+    cli.tends = False  # nothing is changed
     findings = [*_look(cli, args)]
     levels = [finding.level for finding in findings]
     data: dict[str, Any] = {
