@@ -6,10 +6,11 @@ import argparse
 import math
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import arbeit
-from arbeit_cli import draw, words
+from arbeit_cli import draw, soon, words
 from arbeit_cli.failing import NOTHING_READY, OK, RefusedError
 from arbeit_cli.screen import Screen, clean
 from arbeit_cli.tables import Column, table
@@ -44,13 +45,15 @@ def configure(parser: Parser, name: str) -> Run:
     parser.positionals()[0].help = "this one; without: the next one that is ready"
     words.able(parser)
     parser.add_argument(
-        "-w", "--wait", nargs="?", type=seconds, const=math.inf, default=0.0, metavar="TIME",
+        "-w", "--wait", nargs="?", type=seconds, const=math.inf, metavar="TIME",
         help="wait until one is ready, so long at most, such as 5m",
     )  # fmt: skip
     parser.add_argument("--explain", action="store_true", help="claim nothing; say what you would get, and why")
     parser.add_argument("-q", "--quiet", action="store_true", help="print its id alone")
     parser.epilog = (
-        "Exit code 5: nothing is ready. 4: somebody else was quicker.\n\n"
+        "Exit code 5: nothing is ready. 4: somebody else was quicker. Without --wait,\n"
+        "a retry that is ready within three seconds is waited for; --wait 0 waits for\n"
+        "nothing.\n\n"
         "  arbeit claim\n  arbeit claim tkt-1\n  arbeit claim --wait 10m -c python --queue ci"
     )
     return _claim
@@ -63,24 +66,35 @@ def _claim(cli: Cli, args: argparse.Namespace) -> int:
         message = "a task that is claimed by name is waited for nowhere, and in no queue"
         raise RefusedError("INVALID_INPUT", message, ["Leave --wait and --queue out, or the task."])
     cli.holdings.prepare()
-    until = time.monotonic() + args.wait
-    while True:
-        left = max(0.0, until - time.monotonic())
-        data = cli.do(
-            "task_claim",
-            ttl=args.ttl,
-            task_id=args.task,
-            capabilities=_tuple(words.split(args.capability)),
-            queues=_tuple(words.split(args.queue)),
-            wait=min(left, _SLICE),
-        )
-        if data["task"] is not None or left <= _SLICE:
-            break
+    data = _take(cli, args)
     if data["task"] is None:
         return cli.answer(data, lambda: nothing(data), NOTHING_READY)
     if args.quiet:
         return cli.answer(data, [data["task"]["id"]])
     return cli.answer(data, lambda: granted(cli.screen, data))
+
+
+def _take(cli: Cli, args: argparse.Namespace) -> dict[str, Any]:
+    """Claim, and wait as the options say; where nothing was granted, also when the next delayed task is ready."""
+    able, queues = _tuple(words.split(args.capability)), _tuple(words.split(args.queue))
+    began = time.monotonic()
+    until = began + (args.wait or 0.0)
+    patience = began + (soon.PATIENCE if args.wait is None else 0.0)
+    while True:
+        left = max(0.0, until - time.monotonic())
+        data = cli.do(
+            "task_claim", ttl=args.ttl, task_id=args.task, capabilities=able, queues=queues, wait=min(left, _SLICE)
+        )
+        if data["task"] is not None:
+            return data
+        if left > 0:
+            continue
+        ready_at = soon.next_ready(cli.project, cli.agent, able, queues)
+        if ready_at is None:
+            return data
+        until = time.monotonic() + soon.seconds_until(ready_at)
+        if until > patience:
+            return {**data, "next_ready_at": arbeit.rfc3339(ready_at)}
 
 
 def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
@@ -112,7 +126,13 @@ def nothing(data: Mapping[str, Any]) -> list[str]:
     queues = waiting.pop("queues", {})
     counts = ", ".join(f"{count} {status}" for status, count in waiting.items())
     lines = [f"Nothing is ready for you{f': {counts}' if counts else ''}."]
-    return [*lines, *(f"  queue {clean(name)}: {clean(str(reason))}" for name, reason in queues.items())]
+    lines += [f"  queue {clean(name)}: {clean(str(reason))}" for name, reason in queues.items()]
+    ready_at = data.get("next_ready_at")
+    return lines if ready_at is None else [*lines, soon.hint(_micro(ready_at), "arbeit claim")]
+
+
+def _micro(said: str) -> int:
+    return round(datetime.fromisoformat(said).timestamp() * 1_000_000)
 
 
 def _resume(cli: Cli, args: argparse.Namespace) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from arbeit_cli import words
+import arbeit
+from arbeit_cli import soon, words
 from arbeit_cli.failing import LOST, NOTHING_READY, OK, REFUSED
 from arbeit_cli.parsing import Parser, Run, UsageError
 from arbeit_cli.times import seconds
@@ -55,7 +56,7 @@ def configure(parser: Parser, name: str) -> Run:
     parser.takes_command = True
     parser.epilog = _EPILOG
     parser.add_argument("--loop", action="store_true", help="go on with the next task until none is ready")
-    parser.add_argument("-w", "--wait", type=seconds, default=0.0, metavar="TIME", help="wait so long for a ready task")
+    parser.add_argument("-w", "--wait", type=seconds, metavar="TIME", help="wait so long for a ready task")
     parser.add_argument("--ttl", type=seconds, metavar="TIME", help="how long a lease lasts between renewals")
     parser.add_argument(
         "--grace", type=seconds, default=GRACE, metavar="TIME", help="time to stop in (5s), then SIGKILL"
@@ -119,18 +120,25 @@ def _serve(cli: Cli, args: argparse.Namespace, runner: Runner, signals: Signals)
 
 
 def _claim(cli: Cli, args: argparse.Namespace, stopped: Callable[[], bool]) -> Work | None:
-    until = time.monotonic() + args.wait
+    able, queues = words.split(args.capability), words.split(args.queue)
+    began = time.monotonic()
+    until = began + (args.wait or 0.0)
+    patience = began + (soon.PATIENCE if args.wait is None else 0.0)
     while True:
         left = until - time.monotonic()
         work = cli.project.claim(
-            cli.agent,
-            capabilities=args.capability,
-            queues=args.queue,
-            ttl=args.ttl,
-            wait=max(0.0, min(_SLICE, left)),
+            cli.agent, capabilities=able, queues=queues, ttl=args.ttl, wait=max(0.0, min(_SLICE, left))
         )
-        if work is not None or left <= 0 or stopped():
+        if work is not None or stopped():
             return work
+        if left > 0:
+            continue
+        ready_at = _later(cli, args) if time.monotonic() < patience else None
+        if ready_at is None:
+            return None
+        until = time.monotonic() + soon.seconds_until(ready_at)
+        if until > patience:
+            return None
 
 
 def _forget(cli: Cli, work: Work) -> None:
@@ -151,7 +159,17 @@ def _answer(cli: Cli, endings: list[Ending], got: int | None, args: argparse.Nam
     data: dict[str, Any] = {"tasks": [_as_json(one) for one in endings]}
     code = _exit_code(endings, got)
     lines = [] if endings or got is not None else [f"nothing is ready{f' after {args.wait:g} s' if args.wait else ''}"]
+    # Where the loop has ended, there may be more to do in a while.
+    ready_at = _later(cli, args) if got is None and (args.loop or not endings) else None
+    if ready_at is not None:
+        data["next_ready_at"] = arbeit.rfc3339(ready_at)
+        cli.screen.hint(f"arbeit work: {soon.hint(ready_at, 'arbeit work')}")
     return cli.answer(data, lines, code)
+
+
+def _later(cli: Cli, args: argparse.Namespace) -> int | None:
+    """When the next delayed task is ready; None if none is."""
+    return soon.next_ready(cli.project, cli.agent, words.split(args.capability), words.split(args.queue))
 
 
 def _as_json(ending: Ending) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,27 @@ def test_a_megabyte_of_output_on_both_streams_arrives_whole_and_its_end_is_kept(
     [outcome] = entries(project, task.id, "outcome")
     assert len(outcome.content) <= 2_010
     assert outcome.content.endswith("0123456789abcde\nlast")
+
+
+def test_a_loop_goes_on_with_the_retry_of_what_failed(folder: Folder) -> None:
+    project = folder.begin()  # a first retry backs off for a second at most
+    flaky = project.create_task("Flaky")
+    script = "test -e tried || { touch tried; exit 1; }"
+    done = folder.run("work", "--loop", "--json", "--", "sh", "-c", script)
+    assert [one["ended"] for one in json.loads(done.stdout)["data"]["tasks"]] == ["failed", "completed"]
+    assert status(project, flaky.id) == ("completed", 2)
+
+
+def test_a_loop_takes_what_is_ready_in_a_moment_and_announces_what_is_ready_later(folder: Folder) -> None:
+    project = folder.begin()
+    now = time.time()
+    # The first comes while the loop waits for it: a process has started within these seconds.
+    soon, late = (project.create_task(f"In {more} s", ready_at=round((now + more) * 1_000_000)) for more in (2.5, 1000))
+    done = folder.run("work", "--loop", "--json", "--", "true")
+    data = json.loads(done.stdout)["data"]
+    assert [one["task_id"] for one in data["tasks"]] == [soon.id]
+    assert data["next_ready_at"] == arbeit.rfc3339(late.ready_at)
+    assert folder.run("work", "--wait", "0", "--", "true").returncode == 5
 
 
 def test_nothing_ready_is_exit_code_5_and_waiting_takes_what_comes(folder: Folder) -> None:
