@@ -244,25 +244,14 @@ def event_of(said: Mapping[str, Any], project: str) -> model.Event:
         at = moment(get("at"))
     except (TypeError, ValueError):
         at = None
-    version = get("task_version")
-    sound = [
-        *(type(get(name)) is str for name in _TEXTS),
-        *(get(name) is None or type(get(name)) is str for name in _MAYBE_TEXTS),
-        *(type(get(name)) is int for name in _NUMBERS),
-    ]
-    if not all(sound) or at is None or (version is not None and not _is_position(version)):
-        names = (*_TEXTS, *_MAYBE_TEXTS, *_NUMBERS)
-        wrong = next((name for name, fine in zip(names, sound, strict=True) if not fine), None)
-        wrong = wrong or ("at" if at is None else "task_version")
-        raise invalid(f"event {legible(label(get('id')))} has no sound {wrong}", "Export it anew.")
     event: model.Event = builder(model.Event)(project, *(at if name == "at" else get(name) for name in _EVENT))
-    wrong = unsound(event)
+    version = event.task_version
+    wrong = "at" if at is None else unsound(event)
+    if wrong is None and version is not None and not _is_position(version):
+        wrong = "task_version"
     if wrong is not None:
         raise invalid(f"event {legible(label(get('id')))} has no sound {wrong}", "Export it anew.")
     return event
 
 
 _EVENT = names_of(model.Event)[1:]
-_NUMBERS = ("position", "version")
-_TEXTS = ("type", "actor", "data", "data_hash", "prev_hash", "hash")
-_MAYBE_TEXTS = ("task_id", "run_id", "correlation_id", "causation_id", "idempotency_key", "traceparent")
