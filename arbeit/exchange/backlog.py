@@ -14,9 +14,10 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from arbeit.core.model import TERMINAL, Priority
+from arbeit.core.redacting import Redact
 from arbeit.exchange import frontmatter, sections
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Standing, json_type, label
 from arbeit.exchange.files import inside, opened
 from arbeit.exchange.frontmatter import FrontMatterError, Value
 from arbeit.exchange.gather import Gatherer, acceptance, finished_at, without
@@ -87,10 +88,10 @@ def _is_task(path: Path) -> bool:
     return header is not None and {"id", "title"} <= set(re.findall(r"^([a-z_]+):", header.group(1), re.MULTILINE))
 
 
-def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact) -> Draft:
     """Take a folder, or one file of it."""
     path = path.resolve()  # what is named itself may be a link
-    draft = Draft(FORMAT, actor=actor)
+    draft = Draft(FORMAT, actor=actor, redact=redact)
     reader = _Reader(draft, Gatherer(draft, FORMAT), path if path.is_dir() else path.parent, reopen=reopen)
     if path.is_file():
         pages, inside = [path], {}
@@ -193,7 +194,7 @@ class _Reader:
         times = {name: self._time(where, left, name) for name in _TIMES}
         stands = self._status(where, header.get("status"))
         criteria = [check.text for check in told.checks.get("criteria", ())]
-        lines = acceptance(criteria)
+        lines = acceptance(criteria, self.draft.redact)
         reporter = left.get("reporter")
         fields = {
             "task_id": task_id,
@@ -255,7 +256,11 @@ class _Reader:
             if raw is None:
                 return {"status": "open"}
             self.draft.note(f"the unknown status {said} was taken as blocked, for somebody to decide", where)
-            return {"status": "blocked", "block_reason": f"{said} in Backlog.md"[:200], "source_status": raw}
+            return {
+                "status": "blocked",
+                "block_reason": self.draft.redact(f"{said} in Backlog.md")[:200],
+                "source_status": raw,
+            }
         stands = self.draft.status(where, said, standing, reopen=self.reopen)
         if "source_status" in stands:
             stands["source_status"] = raw

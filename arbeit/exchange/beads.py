@@ -14,8 +14,9 @@ from typing import Any
 from attrs import Factory, define
 
 from arbeit.core.model import Priority
+from arbeit.core.redacting import Redact
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Standing, json_type, label
 from arbeit.exchange.gather import Gatherer, acceptance, finished_at, fit, parsed, without
 from arbeit.exchange.values import fitting, id_text, moment
 
@@ -66,9 +67,15 @@ def recognises(record: object) -> bool:
     return isinstance(record.get("id"), str) and "title" in record and not signs.isdisjoint(record)
 
 
-def read(records: Iterable[tuple[str, object]], *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def read(
+    records: Iterable[tuple[str, object]],
+    *,
+    reopen: bool = False,
+    actor: str = ANYBODY,
+    redact: Redact = SECRETS.redact,
+) -> Draft:
     """Take issues, each with its place; `reopen` takes begun and closed ones as open."""
-    draft = Draft(FORMAT, actor=actor)
+    draft = Draft(FORMAT, actor=actor, redact=redact)
     reader = _Reader(draft, Gatherer(draft, FORMAT), reopen=reopen)
     for where, record in records:
         reader.take(where, record)
@@ -111,7 +118,7 @@ class _Reader:
         closed = self._time(where, left, "closed_at") if stands["status"] in {"completed", "cancelled"} else None
         self._metadata(left)
         criteria = raw.get("acceptance_criteria")
-        lines = acceptance(criteria) if criteria is not None else []
+        lines = acceptance(criteria, self.draft.redact) if criteria is not None else []
         if lines is None:
             left["acceptance_criteria"] = criteria
         fields = {
@@ -148,7 +155,11 @@ class _Reader:
             self.draft.note(
                 f"the status {label(said)} of one's own was taken as blocked, for somebody to decide", where
             )
-            return {"status": "blocked", "block_reason": f"{label(said)} in Beads"[:200], "source_status": said}
+            return {
+                "status": "blocked",
+                "block_reason": self.draft.redact(f"{label(said)} in Beads")[:200],
+                "source_status": said,
+            }
         if word == "closed" and _tells_of_failure(raw.get("close_reason")):
             self.draft.note("closed for a reason that tells of failure, was taken as cancelled", where)
             return {"status": "cancelled", "source_status": said}

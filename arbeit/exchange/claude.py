@@ -8,8 +8,9 @@ from typing import Any
 
 from attrs import Factory, define
 
+from arbeit.core.redacting import Redact
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Standing, json_type, label
 from arbeit.exchange.gather import Gatherer, without
 from arbeit.exchange.values import fitting, id_text
 
@@ -43,12 +44,14 @@ def is_todos(document: object) -> bool:
     return all(isinstance(one, Mapping) and "content" in one and "status" in one for one in document)
 
 
-def read(sources: Sequence[Source], *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def read(
+    sources: Sequence[Source], *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact
+) -> Draft:
     """Take task files and to-do lists.
 
     Ids of one list are kept; where there are several, the list's name comes before them, as all count from 1.
     """
-    draft = Draft(FORMAT, actor=actor)
+    draft = Draft(FORMAT, actor=actor, redact=redact)
     lists = {name for name, _, document in sources if is_task(document)}
     reader = _Reader(draft, Gatherer(draft, FORMAT), several=len(lists) > 1, reopen=reopen)
     tasks = [source for source in sources if not isinstance(source[2], list)]

@@ -14,13 +14,16 @@ from arbeit.core.commands import AddRelationship, Command, ImportTask
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import EMPTY, Frozen, Status
 from arbeit.core.record import sparse
+from arbeit.core.redacting import Redact
 from arbeit.exchange.circles import Link, Web
+from arbeit.policies import SecretPatterns
 
 C = TypeVar("C", bound=Command)
 
 _needed: dict[type, tuple[str, ...]] = {}
 
 ANYBODY = "anonymous"
+SECRETS = SecretPatterns()
 SHOWN_CHARACTERS = 300
 UNLINKED = "unlinked"
 """Where the metadata of a task keep the links that its source tells of and that could not be taken."""
@@ -29,7 +32,8 @@ ABOUT = "about_file"
 
 
 def legible(text: str) -> str:
-    """Text of a file made fit to show: control characters and half surrogates escaped, long text cut."""
+    """Text of a file made fit to show: without secrets, signs that do not print escaped, long text cut."""
+    text = SECRETS.redact(text)  # first: what is left of a secret that was cut is one that nobody knows
     cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in cut)
 
@@ -132,11 +136,15 @@ class Standing(NamedTuple):
 
 @define
 class Draft:
-    """A plan in the making: whatever is put in comes out as a command, or as a problem."""
+    """A plan in the making: whatever is put in comes out as a command, or as a problem.
+
+    `redact` takes secrets out of texts before they are cut, as no half of one would be known.
+    """
 
     source_format: str
     name: str = ""
     actor: str = ANYBODY
+    redact: Redact = SECRETS.redact
     tasks: dict[str, ImportTask] = Factory(dict)
     parts: list[Part] = Factory(list)
     read: Counter[str] = Factory(Counter)

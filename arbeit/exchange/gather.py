@@ -13,6 +13,7 @@ from arbeit.core import limits
 from arbeit.core.commands import ImportEntry, ImportFile, ImportItem, ImportSession, ImportTask
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import EMPTY, ENTRY_TYPES, TERMINAL
+from arbeit.core.redacting import Redact
 from arbeit.exchange.draft import Draft, import_task, json_type, label
 from arbeit.exchange.values import cleaned, fits_label, fitting, pieces, split, storable
 
@@ -48,11 +49,11 @@ class Gatherer:
             text = sound.get(name)
             if isinstance(text, str) and not storable(text):
                 beside[name] = text
-                sound[name] = _head(text, limits.TEXT_BYTES)
+                sound[name] = self._head(text, limits.TEXT_BYTES)
         title = sound.get("title")
         if isinstance(title, str) and (len(title) > limits.TITLE_CHARACTERS or not storable(title)):
             beside["title"] = title
-            sound["title"] = _head(cleaned(title), limits.TEXT_BYTES, limits.TITLE_CHARACTERS)
+            sound["title"] = self._head(title, limits.TEXT_BYTES, limits.TITLE_CHARACTERS)
         left = dict(left)
         sound["labels"] = self._labels(sound.get("labels"), left)
         own, rest = fit(sound.get("metadata") or {}, limits.METADATA_BYTES, depth=0)
@@ -83,6 +84,15 @@ class Gatherer:
         name = self.source if self.source not in own else f"{self.source}_import"
         found = {**({"source_status": status} if status is not None else {}), **own}
         return {**found, name: left} if left else found
+
+    def _head(self, text: str, size: int, characters: int | None = None) -> str:
+        """The beginning of a text, marked as cut where it is; what is secret in the whole is not in it."""
+        text = self.draft.redact(cleaned(text))
+        if len(text.encode()) <= size and (characters is None or len(text) <= characters):
+            return text
+        if characters is not None:
+            return text[: characters - 3] + "..."
+        return text.encode()[: size - 3].decode(errors="ignore") + "..."
 
     def shelf(self, where: str, task_id: str, title: str, why: str) -> bool:
         """Make a task, completed, for what belongs to no task of the source; once it is there it stays."""
@@ -126,6 +136,7 @@ class Gatherer:
         self.draft.note(what, where)
         as_json = not isinstance(value, str) or not storable(value, limits.MAX_INTEGER)
         text = json.dumps(value) if as_json else str(value)
+        text, name = self.draft.redact(text), self.draft.redact(name)
         parts = split(text, PIECE_BYTES)
         for number, content in enumerate(parts, start=1):
             about = {"field": name, "part": number, "parts": len(parts), "json": as_json or None}
@@ -179,7 +190,7 @@ class Gatherer:
         kept, also = fit(more, METADATA_BYTES - (len(_compact(own).encode()) if own else 0))
         rest |= also
         whole = content if storable(content, limits.MAX_INTEGER) else cleaned(content)
-        parts = [whole] if storable(whole) else split(whole, PIECE_BYTES)
+        parts = [whole] if storable(whole) else split(self.draft.redact(whole), PIECE_BYTES)
         own |= {self.source: kept} if kept else {}
         command = self.draft.part(
             kind,
@@ -248,7 +259,7 @@ class Gatherer:
             item_id,
             item_id=item_id,
             task_id=task_id,
-            content=content if short else _head(content, LINE_BYTES),
+            content=content if short else self._head(content, LINE_BYTES),
             completed=completed,
             created_at=created_at,
             completed_at=completed_at,
@@ -328,12 +339,12 @@ def fit(
     return found, {key: value for key, value in left.items() if key not in kept}
 
 
-def acceptance(value: object) -> list[str] | None:
-    """Acceptance lines from a text or a list of texts; None for what is neither, or too much."""
+def acceptance(value: object, redact: Redact) -> list[str] | None:
+    """Acceptance lines from a text or a list of texts, without secrets; None for what is neither, or too much."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) and storable(text) for text in texts):
         return None
-    found = [piece for text in texts if text.strip() for piece in pieces(text)]
+    found = [piece for text in texts if text.strip() for piece in pieces(text, redact)]
     return found if len(found) <= limits.ITEMS else None
 
 
@@ -361,13 +372,3 @@ def without(raw: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def _is_evidence(value: object) -> bool:
     texts = isinstance(value, list) and all(isinstance(one, str) and one and storable(one, 4096) for one in value)
     return texts and len(value) <= limits.EVIDENCE  # type: ignore[arg-type]  # a list if texts
-
-
-def _head(text: str, size: int, characters: int | None = None) -> str:
-    """The beginning of a text, marked as cut where it is."""
-    text = cleaned(text)
-    if len(text.encode()) <= size and (characters is None or len(text) <= characters):
-        return text
-    if characters is not None:
-        return text[: characters - 3] + "..."
-    return text.encode()[: size - 3].decode(errors="ignore") + "..."

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from attrs import Factory, define
 
+from arbeit.asking import Asking
 from arbeit.core.commands import (
     AddRelationship,
+    Command,
     ImportArtifact,
     ImportEntry,
     ImportFile,
@@ -21,9 +23,11 @@ from arbeit.core.commands import (
 )
 from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Project as Standing
 from arbeit.core.model import Task
+from arbeit.core.redacting import Redact
 from arbeit.exchange import reading
-from arbeit.exchange.draft import Draft, Part, Plan, Problem
+from arbeit.exchange.draft import SECRETS, Draft, Part, Plan, Problem
 from arbeit.exchange.merging import records
 from arbeit.exchange.report import Counts, Report, report_of
 from arbeit.exchange.restoring import restore
@@ -31,6 +35,7 @@ from arbeit.exchange.values import ID_CHARACTERS, storable
 from arbeit.project import Project
 from arbeit.project.base import session_of
 from arbeit.queries import Parts
+from arbeit.session import Session
 
 Progress = Callable[[int, int | None, str], None]
 """Called with how much is done, of how much, and what is being done."""
@@ -74,11 +79,18 @@ async def import_file(
     """
     session = session_of(project)
     name, place = await session.beside(reading.recognised, Path(path), format)
-    if name == reading.EXPORT and await session.standing(project.key, project.actor) is None:
+    standing = await session.standing(project.key, project.actor)
+    if name == reading.EXPORT and standing is None:
         return await _restored(project, place, str(path), dry_run=dry_run, progress=progress)
-    read = partial(reading.read, place, name, reopen=reopen, actor=project.actor)
+    redact = _redaction(session, standing)
+    read = partial(reading.read, place, name, reopen=reopen, actor=project.actor, redact=redact)
     draft = await session.beside(read)
     return await import_draft(project, draft, str(path), dry_run=dry_run, progress=progress)
+
+
+def _redaction(session: Session, standing: Standing | None) -> Redact:
+    """What the project takes out of texts; what most do where it is not known here."""
+    return session.kernel.policies(standing).redaction.redact if isinstance(session, Asking) else SECRETS.redact
 
 
 async def _restored(project: Project, place: Path, path: str, *, dry_run: bool, progress: Progress | None) -> Report:
@@ -131,16 +143,22 @@ class _Importer:
             command = self.draft.tasks.get(task_id)
             if command is None:
                 continue
-            if _is_another(task, command):
+            if _is_another(task, command, self.draft.redact):
                 reason = f"the id {task_id} is taken in the project by another task: {task.title}"
                 self.draft.withdraw(task_id, reason)
                 strange.add(task_id)
-            elif differing := [name for name in ("title", "intent", "description") if _differs(task, command, name)]:
+            elif differing := [
+                name for name in ("title", "intent", "description") if self._differs(task, command, name)
+            ]:
                 self.draft.note(
                     f"is here already with another {' and '.join(differing)}; what is here stays", f"task {task_id}"
                 )
         self.draft.house_about()
         return self.draft.finish(self.here.keys() - strange)
+
+    def _differs(self, task: Task, command: ImportTask, name: str) -> bool:
+        """Whether a text is another here than the one that an import of it would leave."""
+        return bool(getattr(task, name) != self.draft.redact(getattr(command, name)))
 
     async def _found(self, wanted: Collection[str], include: Sequence[str], what: str) -> AsyncIterator[Parts]:
         """The tasks of the project that have these ids, with parts of them."""
@@ -207,22 +225,18 @@ class _Importer:
             known.update(_keys(parts))
         for _, parts_of_step in _steps(plan):
             for part in parts_of_step:
-                key = _key(part)
+                key = _key(part.command, self.draft.redact)
                 (self.there if key in known or key in self.here else self.taken)[part.kind] += 1
 
 
-def _is_another(task: Task, command: ImportTask) -> bool:
+def _is_another(task: Task, command: ImportTask, redact: Redact) -> bool:
     """Whether a task here only shares its id with one of the file: it was made at another time.
 
     Where the file tells no time, the title decides.
     """
     if command.created_at is not None:
         return task.created_at != command.created_at
-    return task.title != command.title
-
-
-def _differs(task: Task, command: ImportTask, name: str) -> bool:
-    return bool(getattr(task, name) != getattr(command, name))
+    return task.title != redact(command.title)
 
 
 def _steps(plan: Plan) -> list[tuple[str, list[Part]]]:
@@ -258,8 +272,7 @@ def _by_age(parts: Iterable[Part]) -> list[Part]:
     return [found[at] for at in order]
 
 
-def _key(part: Part) -> object:
-    command = part.command
+def _key(command: Command, redact: Redact) -> object:
     if isinstance(command, ImportTask):
         return command.task_id
     if isinstance(command, ImportEntry):
@@ -269,7 +282,7 @@ def _key(part: Part) -> object:
     if isinstance(command, ImportSession):
         return "session", command.task_id, command.session_id
     if isinstance(command, ImportFile):
-        return "file", command.task_id, command.path, command.file_operation, command.session_id
+        return "file", command.task_id, redact(command.path), command.file_operation, command.session_id
     if isinstance(command, ImportRun):
         return "run", command.run_id
     if isinstance(command, ImportArtifact):

@@ -17,7 +17,8 @@ from typing import Any
 from attrs import define
 
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.exchange.draft import ANYBODY, Draft, invalid, label
+from arbeit.core.redacting import Redact
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, invalid, label
 from arbeit.exchange.files import opened
 from arbeit.exchange.tables import KINDS, Row, take
 
@@ -39,7 +40,7 @@ _INTERNAL = ("sqlite_", "_data", "_idx", "_content", "_docsize", "_config")
 _SECOND_GENERATION = frozenset({"heads", "projects", "leases", "receipts"})
 
 
-def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact) -> Draft:
     """Take every row of a first generation's file.
 
     Raises:
@@ -49,7 +50,7 @@ def read(path: Path, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
     try:
         with _opened(path) as connection, closing(connection.cursor()) as cursor:
             cursor.execute("BEGIN")  # one cut of a file that others may be writing to
-            return _taken(cursor, str(path), Draft(FORMAT, actor=actor), reopen=reopen)
+            return _taken(cursor, str(path), Draft(FORMAT, actor=actor, redact=redact), reopen=reopen)
     except sqlite3.DataError as error:
         raise _too_large(
             f"a row of {path} holds more than {ROW_BYTES} bytes, the most that one may", ROW_BYTES

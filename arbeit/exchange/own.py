@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.redacting import Redact
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Plan, Standing, invalid, json_type, label, legible
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Plan, Standing, invalid, json_type, label, legible
 
 FORMAT = "arbeit-plan"
 VERSION = 1
@@ -35,10 +36,10 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
     return draft_of(document, reopen=reopen).finish()
 
 
-def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact) -> Draft:
     """The draft of such a plan, before its links are judged; raises as `parse` does."""
     entries = _entries(document)
-    draft = Draft(FORMAT, actor=actor)
+    draft = Draft(FORMAT, actor=actor, redact=redact)
     for key, value in entries.items():
         if key == "name" and isinstance(value, str):
             draft.name = value

@@ -9,9 +9,10 @@ from pathlib import Path
 from arbeit.core.commands import AddRelationship, ImportTask
 from arbeit.core.errors import ArbeitError
 from arbeit.core.limits import legible
+from arbeit.core.redacting import Redact
 from arbeit.exchange import backlog, beads, claude, legacy, own, tables, taskmaster
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Problem, invalid, json_type
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Problem, invalid, json_type
 from arbeit.exchange.files import inside, opened
 from arbeit.exchange.merging import records
 from arbeit.exchange.plan import Reader, loaded, text_of
@@ -64,28 +65,30 @@ def recognised(path: Path, format: str | None = None) -> tuple[str, Path]:
     return _text_format(path), path
 
 
-def read(path: Path, format: str, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def read(
+    path: Path, format: str, *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact
+) -> Draft:
     """Read a file or folder of a known format; an export of Arbeit's own as records, without its log.
 
     Raises:
         ArbeitError: INVALID_INPUT if it cannot be read at all; a part that cannot be read is a problem of the draft.
     """
     if format == EXPORT:
-        return _export(path, actor=actor)
+        return _export(path, actor=actor, redact=redact)
     if format == legacy.FORMAT:
-        return legacy.read(path, reopen=reopen, actor=actor)
+        return legacy.read(path, reopen=reopen, actor=actor, redact=redact)
     if format == backlog.FORMAT:
-        return backlog.read(path, reopen=reopen, actor=actor)
+        return backlog.read(path, reopen=reopen, actor=actor, redact=redact)
     if format == claude.FORMAT:
-        return _claude(path, reopen=reopen, actor=actor)
+        return _claude(path, reopen=reopen, actor=actor, redact=redact)
     if format == beads.FORMAT:
-        return _beads(path, reopen=reopen, actor=actor)
+        return _beads(path, reopen=reopen, actor=actor, redact=redact)
     document, doubled = loaded(text_of(path), str(path))
     if not isinstance(document, dict):
         raise invalid(f"{path} holds {json_type(document)}; {FORMATS[format]} is an object")
     if format == tables.FORMAT and not isinstance(document.get("tasks"), list):
         raise invalid(f"{path} has no list of tasks", 'It needs {"tasks": [...]}.')
-    draft = _DOCUMENTS[format](document, reopen=reopen, actor=actor)
+    draft = _DOCUMENTS[format](document, reopen=reopen, actor=actor, redact=redact)
     _tell(draft, doubled)
     return draft
 
@@ -191,7 +194,7 @@ def _lines(path: Path) -> Iterator[tuple[int, object]]:
                 while (more := stream.readline(LINE_BYTES)) and not more.endswith(b"\n"):
                     pass
                 reason = f"is longer than {LINE_BYTES} bytes, the most a line may have"
-                yield number, Problem(f"line {number}", reason, raw[:200].decode(errors="replace"), "task")
+                yield number, Problem(f"line {number}", reason, raw.decode(errors="replace"), "task")
             elif raw.strip():
                 yield number, _record(reader, number, raw)
 
@@ -213,20 +216,22 @@ def _record(reader: Reader, number: int, raw: bytes) -> object:
 
 
 def _shown(raw: bytes) -> str:
-    return raw[:400].decode(errors="replace").strip()
+    return raw.decode(errors="replace").strip()
 
 
-def _beads(path: Path, *, reopen: bool, actor: str) -> Draft:
+def _beads(path: Path, *, reopen: bool, actor: str, redact: Redact) -> Draft:
     """Issues a line each, or as a list in one document, as `bd list --json` gives them."""
     if _head(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         with suppress(ArbeitError):  # lines of which the first is no record
             document, doubled = loaded(text_of(path), str(path))
             issues = document if isinstance(document, list) else [document]
-            draft = beads.read(((f"[{at}]", one) for at, one in enumerate(issues)), reopen=reopen, actor=actor)
+            draft = beads.read(
+                ((f"[{at}]", one) for at, one in enumerate(issues)), reopen=reopen, actor=actor, redact=redact
+            )
             _tell(draft, doubled)
             return draft
     broken: list[Problem] = []
-    draft = beads.read(_sound(path, broken), reopen=reopen, actor=actor)
+    draft = beads.read(_sound(path, broken), reopen=reopen, actor=actor, redact=redact)
     _tell(draft, broken)
     return draft
 
@@ -276,7 +281,7 @@ def _document(file: Path, root: Path) -> object:
     return (document, doubled) if doubled else document
 
 
-def _claude(path: Path, *, reopen: bool, actor: str) -> Draft:
+def _claude(path: Path, *, reopen: bool, actor: str, redact: Redact) -> Draft:
     one = path.is_file()
     files = [(path.parent.name, path)] if one else list(_claude_files(path))
     sources: list[claude.Source] = []
@@ -291,7 +296,7 @@ def _claude(path: Path, *, reopen: bool, actor: str) -> Draft:
             document, doubled = document
             broken += [(f"{where}, ", problem) for problem in doubled]
         sources.append((file.stem if isinstance(document, list) else name, where, document))
-    draft = claude.read(sources, reopen=reopen, actor=actor)
+    draft = claude.read(sources, reopen=reopen, actor=actor, redact=redact)
     for place, problem in broken:
         _tell(draft, [problem], place)
     return draft
@@ -300,9 +305,9 @@ def _claude(path: Path, *, reopen: bool, actor: str) -> Draft:
 # -- Arbeit's own exports --------------------------------------------------------------------------------------
 
 
-def _export(path: Path, *, actor: str) -> Draft:
+def _export(path: Path, *, actor: str, redact: Redact) -> Draft:
     """Take the records of an export; what another project has no use for is left, and told."""
-    draft = Draft(EXPORT, actor=actor)
+    draft = Draft(EXPORT, actor=actor, redact=redact)
     for one in records(path, actor=actor):
         where, command = f"line {one.line}", one.command
         name = one.name or one.kind

@@ -16,8 +16,9 @@ from arbeit.core import limits
 from arbeit.core.commands import ImportTask
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import FILE_OPERATIONS, INVERSE_RELATIONS, RELATION_TYPES, TERMINAL
+from arbeit.core.redacting import Redact
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Standing, json_type, label
 from arbeit.exchange.gather import Gatherer, acceptance, fit, parsed, without
 from arbeit.exchange.values import cleaned, fitting, id_text, moment
 
@@ -71,9 +72,11 @@ def recognises(document: object) -> bool:
     )
 
 
-def parse(document: Mapping[str, Any], *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def parse(
+    document: Mapping[str, Any], *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact
+) -> Draft:
     """Take a JSON object of lists; what else it says is kept with its tasks."""
-    draft = Draft(FORMAT, actor=actor)
+    draft = Draft(FORMAT, actor=actor, redact=redact)
     names = {name: kind for kind, known in KINDS.items() for name in known}
     rows: dict[str, list[Row]] = {}
     for key, value in document.items():
@@ -183,7 +186,11 @@ class _Reader:
         standing = _STANDINGS.get(word) if raw is not None else _STANDINGS["open"]
         if standing is None:
             self.draft.note(f"the unknown status {label(raw)} was taken as blocked, for somebody to decide", where)
-            return {"status": "blocked", "block_reason": cleaned(f"status {label(raw)[:200]}"), "source_status": raw}
+            return {
+                "status": "blocked",
+                "block_reason": cleaned(f"status {self.draft.redact(label(raw))[:200]}"),
+                "source_status": raw,
+            }
         return self.draft.status(where, label(raw), standing, reopen=self.reopen)
 
     def _text(self, where: str, raw: Mapping[str, Any], left: dict[str, Any], name: str) -> object:
@@ -208,7 +215,7 @@ class _Reader:
         for name in _SETTINGS:
             value = left.get(name)
             value = parsed(value) if name in _STRUCTURED else value
-            value = acceptance(value) if name == "acceptance" else value
+            value = acceptance(value, self.draft.redact) if name == "acceptance" else value
             if value is not None and _sound(name, value):
                 found[name] = value
                 del left[name]

@@ -16,8 +16,9 @@ from attrs import Factory, define, frozen
 from arbeit.core import limits
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import TERMINAL, Priority
+from arbeit.core.redacting import Redact
 from arbeit.exchange.circles import Link
-from arbeit.exchange.draft import ANYBODY, Draft, Plan, Standing, json_type, label
+from arbeit.exchange.draft import ANYBODY, SECRETS, Draft, Plan, Standing, json_type, label
 from arbeit.exchange.values import ID_CHARACTERS, fits_label, fitting, id_text, micros, pieces
 
 FORMAT = "taskmaster"
@@ -73,7 +74,7 @@ def parse(document: object, *, reopen: bool = False) -> Plan:
     return draft_of(document, reopen=reopen).finish()
 
 
-def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY) -> Draft:
+def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY, redact: Redact = SECRETS.redact) -> Draft:
     """The draft of such a document, before its links are judged; raises as `parse` does."""
     if not recognises(document) or not isinstance(document, Mapping):
         raise ArbeitError(
@@ -81,7 +82,7 @@ def draft_of(document: object, *, reopen: bool = False, actor: str = ANYBODY) ->
             "this is not a tasks.json of Task Master",
             suggestions=('It has a list "tasks", or tags such as "master" that have one each.',),
         )
-    reader = _Reader(Draft(FORMAT, actor=actor), reopen=reopen)
+    reader = _Reader(Draft(FORMAT, actor=actor, redact=redact), reopen=reopen)
     reader.read(document)
     return reader.draft
 
@@ -233,7 +234,7 @@ class _Reader:
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             return []
         left.pop(key, None)
-        return [piece for text in texts if text.strip() for piece in pieces(text)]
+        return [piece for text in texts if text.strip() for piece in pieces(text, self.draft.redact)]
 
     def _priority(self, entry: _Entry, left: dict[str, Any]) -> Priority:
         raw = left.get("priority")

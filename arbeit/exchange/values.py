@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from arbeit.core import limits
+from arbeit.core.redacting import Redact
 
 ID_CHARACTERS = 64
 LABEL_BYTES = 100
+_MOST_BYTES = 4  # of a character
 LINE_BYTES = 4096  # of an acceptance line, as ImportTask checks it
 _UNFIT = re.compile(r"[^0-9a-zA-Z._-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +45,7 @@ def id_text(raw: object) -> str | None:
 
 
 def micros(value: object) -> int | None:
-    """An ISO 8601 time as microseconds since 1970, UTC where it names no offset; None if it is none."""
+    """An ISO 8601 time of 1970 to 9999 as microseconds since 1970, UTC where it names no offset; None for all else."""
     return _micros(value) if isinstance(value, str) else None
 
 
@@ -54,7 +56,8 @@ def _micros(text: str) -> int | None:
         since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
     except (ValueError, OverflowError):
         return None
-    return since // timedelta(microseconds=1) if since >= timedelta(0) else None
+    found = since // timedelta(microseconds=1)
+    return found if 0 <= found <= limits.MAX_MOMENT else None
 
 
 def moment(value: object) -> int | None:
@@ -95,9 +98,14 @@ def split(text: str, size: int) -> list[str]:
     return [*found, rest[start:].decode()]
 
 
-def pieces(text: str) -> list[str]:
-    """A text in pieces that fit acceptance lines; one that no store can keep stays whole, for its command to refuse."""
-    return split(text, LINE_BYTES) if storable(text) else [text]
+def pieces(text: str, redact: Redact) -> list[str]:
+    """A text in pieces that fit acceptance lines; one that no store can keep stays whole, for its command to refuse.
+
+    A text that has to be cut is redacted first: a half of a secret would not be known for one.
+    """
+    if len(text) * _MOST_BYTES <= LINE_BYTES or not storable(text):
+        return [text]
+    return [text] if storable(text, LINE_BYTES) else split(redact(text), LINE_BYTES)
 
 
 def fits_label(value: object) -> bool:

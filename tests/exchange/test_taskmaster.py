@@ -349,7 +349,7 @@ def test_a_long_test_strategy_is_cut_into_lines_that_join_to_the_same_text(
     runs: list[tuple[str, int]],
 ) -> None:
     text = "".join(sign * count for sign, count in runs)
-    found = pieces(text)
+    found = pieces(text, str)
     assert "".join(found) == text
     assert all(found) or not text
     if len(text.encode()) <= 65_536:
