@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 ROOM = 225
 """Tokens at most that the words of others take: names, ids and titles."""
+_SHARED = 45
+"""Tokens at most of `SHARED`."""
 _LINES = 3
 """Tasks that are named of those that are held, and of those that are ready."""
 _SHORTEST, _LONGEST = 12, 90
@@ -34,6 +37,10 @@ and its result. A task that is asked back: leave a note, release it. LEASE_LOST 
 stop, write nothing more.
 """
 
+SHARED = """\
+That name is the default: every session of this user has it, and they share what it holds. Take one of your own \
+first: export ARBEIT_AGENT=NAME, or --as NAME with each command."""
+
 
 class Known(NamedTuple):
     """What there is to say of a project at this moment."""
@@ -46,6 +53,8 @@ class Known(NamedTuple):
     """(id, title, remark) of tasks that this agent holds."""
     following: Sequence[tuple[str, str, str]]
     """(id, title, remark) of what is ready next."""
+    shared: bool = False
+    """Whether the name is the user's own, which every session has that was given none."""
 
 
 def configure(parser: Parser, _name: str) -> Run:
@@ -67,7 +76,8 @@ def run(cli: Cli, _args: argparse.Namespace) -> int:
         if error.code not in {"NOT_INITIALIZED", "PROJECT_NOT_FOUND"}:
             raise
         return cli.answer({"text": ""}, [], OK)
-    text = render(look(project, cli.agent))
+    shared = cli.args.agent is None and not os.environ.get("ARBEIT_AGENT")
+    text = render(look(project, cli.agent)._replace(shared=shared))
     return cli.answer({"text": text}, text.splitlines(), OK)
 
 
@@ -98,9 +108,11 @@ def render(known: Known) -> str:
         f"Arbeit coordinates the tasks here. Project {_fit(known.project, _NAME)}; you are {_fit(known.agent, _NAME)}.",
         f"Tasks: {counts or 'none yet'}; {known.ready} ready to claim.",
     ]
+    if known.shared:
+        lines.append(SHARED)
     sections = (("You hold:", known.held), ("Ready next:", known.following))
     shown = sum(min(_LINES, len(tasks)) for _, tasks in sections)
-    room = ROOM - _cost(_fit(known.project, _NAME)) - _cost(_fit(known.agent, _NAME))
+    room = ROOM - _cost(_fit(known.project, _NAME)) - _cost(_fit(known.agent, _NAME)) - _SHARED * known.shared
     for head, tasks in sections:
         if not tasks:
             continue

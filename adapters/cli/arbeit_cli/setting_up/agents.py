@@ -17,6 +17,8 @@ LINES = (
     "",
     "Work in this project is coordinated with `arbeit`. Begin with `arbeit prime`: it says what there is to do.",
     "",
+    "- Every agent, and every session, needs a name of its own: `export ARBEIT_AGENT=NAME`, or `--as NAME` with each",
+    "  command. Sessions without one share the user's, and what it holds: two of them may work on one task.",
     "- `arbeit claim` gives you the next ready task (exit code 5: none is). Work on nothing you have not claimed.",
     "- `arbeit brief TASK` says what is known of it; `arbeit decide`, `attempt` and `note` record what you find out.",
     '- `arbeit done TASK -m "what came of it" -e "pytest -q: 41 passed"` finishes it, with a command and its result.',
@@ -30,6 +32,7 @@ TOOL_LINES = (
     "Work in this project is coordinated with Arbeit, whose tools begin with `arbeit_`. `arbeit_task_claim` gives you",
     "the next ready task; work on nothing you have not claimed, record decisions with `arbeit_context_add`, and finish",
     "with `arbeit_task_complete` and evidence. `LEASE_LOST` means that somebody else has the task now: stop.",
+    "Each agent needs a name of its own, and so does each session: `ARBEIT_AGENT` in the environment of its server.",
 )
 
 

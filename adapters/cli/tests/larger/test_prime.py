@@ -59,6 +59,19 @@ def test_a_usual_project_takes_less_than_500_tokens_and_says_all_that_matters(fo
     assert json.loads(folder.run("prime", "--json").stdout)["data"]["text"] == text
 
 
+def test_a_session_without_a_name_of_its_own_is_told_to_take_one_and_another_is_not(folder: Folder) -> None:
+    project = folder.begin()
+    project.create_task("Mow the lawn")
+    default = folder.run("prime", environment={"ARBEIT_AGENT": "", "USER": "joe"}).stdout
+    assert "; you are joe@" in default
+    assert "every session of this user has it" in default
+    assert "export ARBEIT_AGENT=NAME, or --as NAME" in default
+    assert tokens(default) <= MOST
+    for named in (folder.run("prime"), folder.run("--as", "ann", "prime", environment={"ARBEIT_AGENT": ""})):
+        assert named.returncode == 0
+        assert "every session" not in named.stdout
+
+
 def test_titles_in_the_worst_of_scripts_stay_within_500_tokens(folder: Folder) -> None:
     project = folder.begin()
     for sign in ("🜁", "ꙮ", "\u16a0", "\U0001f9ff", "𒐫", "}{"):
@@ -72,12 +85,16 @@ def test_titles_in_the_worst_of_scripts_stay_within_500_tokens(folder: Folder) -
 
 
 @settings(max_examples=300, deadline=None)
-@given(_NAMES, _NAMES, _LINES, _LINES)
+@given(_NAMES, _NAMES, _LINES, _LINES, st.booleans())
 def test_no_words_of_others_push_it_beyond_500_tokens(
-    project: str, agent: str, held: list[tuple[str, str, str]], following: list[tuple[str, str, str]]
+    project: str,
+    agent: str,
+    held: list[tuple[str, str, str]],
+    following: list[tuple[str, str, str]],
+    shared: bool,
 ) -> None:
     counts = [(status, 10**6) for status in ("open", "in_progress", "in_review", "blocked", "completed")]
-    text = render(Known(project, agent, counts, 10**6, held, following))
+    text = render(Known(project, agent, counts, 10**6, held, following, shared))
     assert tokens(text) <= MOST
     assert all(command in text for command in COMMON)
 

@@ -70,6 +70,16 @@ def test_each_agent_gets_the_entry_that_it_reads(folder: Folder) -> None:
     assert "\nalwaysApply: true\n---\n" in rule
     for name in ("CLAUDE.md", "AGENTS.md", "GEMINI.md"):
         assert (path / name).read_text().count("arbeit:begin") == 1
+        assert "a name of its own: `export ARBEIT_AGENT=NAME`, or `--as NAME`" in (path / name).read_text()
+    assert "a name of its own: `export ARBEIT_AGENT=NAME`" in rule
+
+
+@pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent != "claude-code"])
+def test_lines_about_the_tools_say_that_each_session_needs_a_name(folder: Folder, agent: str) -> None:
+    folder.begin()
+    assert folder.run("setup", agent, "--mcp", "--yes").returncode == 0
+    written = [path.read_text() for path in folder.path.rglob("*") if path.suffix in {".md", ".mdc"}]
+    assert any("Each agent needs a name of its own" in text and "ARBEIT_AGENT" in text for text in written)
 
 
 def test_for_all_projects_the_users_own_files_change(folder: Folder) -> None:
