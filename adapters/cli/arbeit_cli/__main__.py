@@ -98,6 +98,11 @@ def _about(words: Sequence[str], screen: Screen) -> int:
         raise parsing.UsageError(
             f"there is no option {unknown[0]}", "arbeit --help lists them.", usage="arbeit [options] COMMAND"
         )
+    if "--json" in words and not {"-h", "--help"} & {*words}:
+        # A program that asked for JSON gets no page for people.
+        raise parsing.UsageError(
+            "there is no command", "arbeit --help lists the commands.", usage="arbeit [options] COMMAND"
+        )
     screen.say(parsing.overview().rstrip("\n"))
     return OK
 

@@ -15,6 +15,14 @@ _SPOKEN = (
     (re.compile(rf"arbeit_task_claim with {_TASK}"), r"arbeit claim \1"),
     (re.compile(r'arbeit_task_get with include=\["progress"\]'), "arbeit check TASK"),
     (re.compile(rf"arbeit_task_get {_TASK}"), r"arbeit show \1"),
+    (
+        re.compile(r"Go on with the lease token that your claim returned\."),
+        "Go on, if it is yours (arbeit held); if another session claimed it under your name, take a name of your own.",
+    ),
+    (
+        re.compile(r"Leave a note on the task, and ask a supervisor\."),
+        "Ask a supervisor; whoever sets up the team makes one: arbeit agents set NAME --persona supervisor",
+    ),
     (re.compile(r"hub\.project\(key, create=True\)"), "arbeit init"),
     (re.compile(r"project\.set_secret\(.*?\)"), "project.set_secret(name, provider, path), in Python"),
     (

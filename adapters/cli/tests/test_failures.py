@@ -319,3 +319,42 @@ def test_a_zombie_stays_fenced_when_its_task_was_taken_over(add: Add, say: Say) 
     assert (shown["task"]["assignee"], shown["progress"]) == ("heir", [])
     assert "mine" not in [one["content"] for one in shown["context"]]
     assert say("--as", "heir", "done", "-m", "really").code == 0
+
+
+def test_a_program_that_names_no_command_gets_an_error_in_json_and_people_get_the_overview(say: Say) -> None:
+    asked = say("--json")
+    assert (asked.code, asked.error["code"]) == (2, "INVALID_INPUT")
+    assert "arbeit --help" in asked.error["suggestions"][0]
+    for words in ([], ["--help"], ["--json", "--help"]):
+        shown = say(*words)
+        assert (shown.code, shown.out.startswith("usage: arbeit")) == (0, True)
+
+
+def test_who_may_not_act_by_force_learns_how_one_becomes_a_supervisor(add: Add, say: Say) -> None:
+    task = add("Sweep")
+    assert say("--as", "bob", "claim", task).code == 0
+    for words in (["release", task, "--force"], ["preempt", task, "-m", "urgent"]):
+        refused = say(*words, "--json")
+        assert (refused.code, refused.error["code"]) == (1, "FORBIDDEN"), words
+        assert "arbeit agents set NAME --persona supervisor" in refused.error["suggestions"][0]
+
+
+def test_a_task_that_another_session_of_the_same_name_holds_is_explained_in_commands(add: Add, say: Say) -> None:
+    task = add("Sweep")
+    assert say("claim", task).code == 0
+    again = say("claim", task, "--json")
+    assert (again.code, again.error["code"]) == (1, "ALREADY_WORKING")
+    assert "arbeit held" in again.error["suggestions"][0]
+    assert "lease token that your claim returned" not in again.err
+
+
+def test_folders_and_devices_are_not_attached(add: Add, say: Say, shop: Path) -> None:
+    add("Sweep")
+    assert say("claim").code == 0
+    (shop / "report").mkdir()
+    folder = say("attach", "report", "--json")
+    assert (folder.code, folder.error["message"]) == (2, "report is a folder")
+    assert folder.error["suggestions"] == ["Attach an archive of it: tar -c report | arbeit attach - --name report.tar"]
+    device = say("attach", "/dev/zero", "--json")
+    assert (device.code, device.error["code"]) == (2, "INVALID_INPUT")
+    assert "device" in device.error["message"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from adapters.cli.tests.conftest import CLEAN
+from adapters.cli.tests.conftest import CLEAN, process
 from arbeit_cli.commands import COMMANDS
 from arbeit_cli.failing import exit_code
 from docs import commands
@@ -58,3 +59,5 @@ def test_every_command_of_the_how_to_runs(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "Done by the loop" not in done.stderr
     assert done.stdout.splitlines()[-1].count('"status":"completed"') == 4, "all of the plan was worked off"
+    listed = json.loads(process("check", "importer", "--json", cwd=folder).stdout)["data"]["progress"]
+    assert [one["completed"] for one in listed] == [True, True], "the line that is ticked was open"

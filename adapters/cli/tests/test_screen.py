@@ -212,11 +212,13 @@ def test_next_steps_are_said_in_commands() -> None:
         'Claim it first: arbeit_task_claim with {"task_id": "t-1"}.',
         "Create it first: hub.project(key, create=True).",
         "Agents are listed by project.agents().",
+        "Go on with the lease token that your claim returned.",
         "Leave it out.",
     )
     assert spoken(hints) == [
         "Claim it first: arbeit claim t-1.",
         "Create it first: arbeit init.",
         "Agents are listed by arbeit agents.",
+        "Go on, if it is yours (arbeit held); if another session claimed it under your name, take a name of your own.",
         "Leave it out.",
     ]

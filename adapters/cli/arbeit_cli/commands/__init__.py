@@ -105,7 +105,7 @@ COMMANDS: dict[str, Entry] = {
     "import": Entry("exchange", "move", "take in tasks from a file or folder"),
     "export": Entry("exchange", "move", "write the project to a file"),
     "mcp": Entry("serve", "move", "serve the tools over MCP"),
-    "serve": Entry("serve", "move", "serve a REST API"),
+    "serve": Entry("serve", "move", "serve a REST API (not there yet)"),
     "tool": Entry("tool", "move", "call an agent tool by name"),
     "tools": Entry("tool", "move", "print the schemas of the agent tools"),
 }

@@ -68,6 +68,9 @@ def _attach(cli: Cli, args: argparse.Namespace) -> int:
     *task, file = args.words
     if file == "-" and not args.name:
         raise RefusedError("INVALID_INPUT", "what comes from standard input needs a name", ["--name report.txt"])
+    if file != "-" and Path(file).is_dir():
+        hint = f"Attach an archive of it: tar -c {file} | arbeit attach - --name {Path(file).name or 'folder'}.tar"
+        raise RefusedError("INVALID_INPUT", f"{file} is a folder", [hint])
     work = _work(cli, cli.held_task(task[0] if task else None))
     source: Any = sys.stdin.buffer if file == "-" else Path(file)
     made = run(work.attach(args.name or Path(file).name, source, media_type=args.media_type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -57,6 +58,7 @@ def _import(cli: Cli, args: argparse.Namespace) -> int:
     from arbeit.exchange import import_file  # noqa: PLC0415 - not for help
     from arbeit.sync import run  # noqa: PLC0415 - as above
 
+    _refuse_streams(args.source)
     key = _exported(Path(args.source)) if args.format in {None, "export"} else None
     if key is not None and cli.args.project in {None, key}:
         empty = _empty(cli, args, key)
@@ -74,6 +76,17 @@ def _import(cli: Cli, args: argparse.Namespace) -> int:
             )
         )
     return cli.answer(report.as_json(), lambda: report.as_text().splitlines(), OK if report.complete else REFUSED)
+
+
+def _refuse_streams(source: str) -> None:
+    """Refuse what may have no end, and cannot be read twice."""
+    try:
+        mode = Path(source).stat().st_mode
+    except (OSError, ValueError):
+        return  # whoever reads it says what is wrong with it
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        message = f"{source} is neither a file nor a folder, and an import looks at its source more than once"
+        raise RefusedError("INVALID_INPUT", message, ["Write it to a file first, and import that."])
 
 
 def _exported(path: Path) -> str | None:

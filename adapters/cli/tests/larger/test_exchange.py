@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import arbeit.sync
 
 if TYPE_CHECKING:
@@ -144,3 +146,14 @@ def test_a_restore_beside_other_projects_changes_nothing_of_what_a_folder_means(
             hub.project(key, create=True)
     assert folder.run("--db", "shared", "import", "backup.jsonl").returncode == 0
     assert not (shared / "config.json").exists()
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "/dev/null", "pipe"])
+@pytest.mark.parametrize("chosen", [[], ["--format", "export"], ["--format", "beads"]], ids=["any", "export", "beads"])
+def test_what_has_no_end_is_no_source_of_an_import(folder: Folder, source: str, chosen: list[str]) -> None:
+    folder.begin()
+    folder.fifo("pipe")
+    done = folder.run("import", source, *chosen, timeout=20)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{source} is neither a file nor a folder" in done.stderr
+    assert "Write it to a file first" in done.stderr
