@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from arbeit.core import commands as c
 from arbeit.core.decide.base import missing
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import check_text, length, refuse
+from arbeit.core.limits import check_text, legible, length, refuse
 from arbeit.core.model import (
     Explanation,
     Grant,
@@ -109,7 +109,7 @@ class Claims(Base):
         if lease is None or lease.agent_id != agent:
             raise ArbeitError(
                 Code.LEASE_LOST,
-                f"{agent} does not hold task {task_id} any more",
+                f"{legible([agent])} does not hold task {legible([task_id])} any more",
                 suggestions=("Stop working on it, and claim the next task.",),
                 data={"task_id": task_id},
             )
