@@ -285,7 +285,7 @@ def listed(
 
 def echoed(shown: Shown) -> Shown:
     """What a call has just recorded: whole, unless that would only repeat a long text to its author."""
-    return shown if size(shown) <= LIST_BYTES else excerpt(shown)
+    return shown if size(shown) <= LIST_BYTES else shown | {"content": _begin(shown["content"])}
 
 
 _KEPT = ("id", "position", "kind", "task_id", "entry_id", "type", "status", "at", "completed")

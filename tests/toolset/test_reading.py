@@ -140,6 +140,7 @@ def test_an_author_hears_no_more_of_a_long_text_than_its_beginning(ok: Call) -> 
     task = ok("task_create", title="a")["task"]["id"]
     entry = ok("context_add", task_id=task, type="note", content="x" * 60_000)["entry"]
     assert (entry["id"][:4], len(entry["content"]) < 100) == ("ctx-", True)
+    assert set(entry) == {"id", "task_id", "type", "content", "metadata", "superseded_by", "created_at"}
     assert compact(ok("progress_add", task_id=task, items=["y" * 4000] * 100)) < 8192
     ok("progress_add", task_id=task, items=["z" * 4000] * 100)
     claimed = ok("task_claim", task_id=task)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import arbeit.sync
 from adapters.cli.tests.conftest import Add, Answer, Say
 
 
@@ -65,9 +66,14 @@ def test_text_that_cannot_be_kept_is_refused_whole(piped: bytes, why: str, add: 
     assert say("show", task, "--json").data["context"] == []
 
 
-def test_the_largest_text_that_may_be_is_kept(add: Add, say: Say) -> None:
+def test_the_largest_text_that_may_be_is_kept_and_its_author_hears_its_beginning(
+    add: Add, say: Say, shop: Path
+) -> None:
     task = add("Sweep")
-    assert len(content(say("note", task, "-", "--json", stdin="x" * 64 * 1024))) == 64 * 1024
+    assert content(say("note", task, "-", "--json", stdin="x" * 64 * 1024)).endswith("x…")
+    with arbeit.sync.open(f"sqlite:///{shop}/.arbeit/arbeit.db") as hub:
+        (kept,) = hub.project("shop").get(task, include=["context"]).context or ()
+    assert kept.content == "x" * 64 * 1024
 
 
 @pytest.mark.parametrize("file", ["nothing.md", ".", "a\0b"])
