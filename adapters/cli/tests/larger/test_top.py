@@ -176,10 +176,9 @@ def test_on_a_terminal_it_follows_and_leaves_the_terminal_as_it_was(folder: Fold
             preexec_fn=_own_terminal,  # noqa: PLW1509 - one system call
         )
         try:
-            assert screen.read_until(lambda: screen.shows("arbeit top  demo")), screen.screen.display
-            assert screen.shows("later")
-            assert screen.shows("Mow [31m the lawn and everything")
-            assert screen.shows("10 min: 1 ")
+            # A frame comes in pieces: all of it is waited for.
+            wanted = ("arbeit top  demo", "later", "Mow [31m the lawn and everything", "10 min: 1 ")
+            assert screen.read_until(lambda: all(map(screen.shows, wanted))), screen.screen.display
             assert all(len(line.rstrip()) <= 80 for line in screen.screen.display)
             project.create_task("While you look")
             assert screen.read_until(lambda: screen.shows("2 open")), screen.screen.display
