@@ -81,22 +81,22 @@ class TaskList:
                 limit=limit,
                 cursor=self.cursor,
             )
-            return page.tasks, page.cursor
+            return "tasks", page.tasks, page.cursor
 
-        return await paged(find, "tasks", plain, bounded(self.limit))
-
-
-Found = tuple[Sequence[Any], str | None]
-"""A page of anything, and the cursor of the next."""
+        return await paged(find, bounded(self.limit))
 
 
-async def paged(fetch: Callable[[int], Awaitable[Found]], name: str, show: Callable[[Any], Shown], limit: int) -> Shown:
+Found = tuple[str, Sequence[Any], str | None]
+"""What kind of things a page has, they themselves, and the cursor of the next."""
+
+
+async def paged(fetch: Callable[[int], Awaitable[Found]], limit: int) -> Shown:
     """A page of a list within its budget: a shorter one where not even excerpts of all would fit."""
-    items, cursor = await fetch(limit)
-    answer = listed(name, items, show, cursor=cursor)
+    kind, items, cursor = await fetch(limit)
+    answer = listed(kind, items, _SHOW[kind], cursor=cursor)
     if "omitted" in answer:
-        items, cursor = await fetch(len(answer[name]))
-        answer = listed(name, items, show, cursor=cursor)
+        kind, items, cursor = await fetch(len(answer[kind]))
+        answer = listed(kind, items, _SHOW[kind], cursor=cursor)
     return answer
 
 
@@ -139,20 +139,12 @@ class Query:
 
     async def _page(self, call: Call, params: dict[str, Any]) -> Shown:
         limit = params.pop("limit", PAGE)
-        kind = "tasks"
 
         async def ask(limit: int) -> Found:
-            nonlocal kind
             found: Answer = await call.project.query(self.query, **params, limit=limit)
-            kind = found.kind
-            return found.items, found.cursor
+            return found.kind, found.items, found.cursor
 
-        items, cursor = await ask(bounded(limit) if isinstance(limit, int) else limit)
-        answer = listed(kind, items, _SHOW[kind], cursor=cursor)
-        if "omitted" in answer:
-            items, cursor = await ask(len(answer[kind]))
-            answer = listed(kind, items, _SHOW[kind], cursor=cursor)
-        return answer
+        return await paged(ask, bounded(limit) if isinstance(limit, int) else limit)
 
     async def _below(self, call: Call, params: dict[str, Any]) -> Shown:
         """Tasks under a parent, or (null) those that have none."""
@@ -170,9 +162,9 @@ class Query:
 
         async def find(limit: int) -> Found:
             page = await call.project.find(**params, limit=limit)
-            return page.tasks, page.cursor
+            return "tasks", page.tasks, page.cursor
 
-        return await paged(find, "tasks", plain, bounded(limit) if isinstance(limit, int) else limit)
+        return await paged(find, bounded(limit) if isinstance(limit, int) else limit)
 
     async def _activity(self, call: Call, params: dict[str, Any]) -> Shown:
         """The last events, newest first; of one task, or since a moment, where that is asked for."""

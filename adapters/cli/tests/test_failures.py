@@ -113,8 +113,9 @@ def test_a_folder_in_the_place_of_the_database_is_named(place: Path) -> None:
     file = place / ".arbeit" / "arbeit.db"
     file.unlink()
     file.mkdir()
-    refused(process("list", "--json", cwd=place), "NOT_INITIALIZED")
-    refused(process("list", "--db", file, "--json", cwd=place), "NOT_INITIALIZED", "STORE_UNAVAILABLE")
+    assert refused(process("list", "--json", cwd=place), "NOT_INITIALIZED")
+    assert refused(process("list", "--db", file, "--json", cwd=place), "NOT_INITIALIZED", "STORE_UNAVAILABLE")
+    assert file.is_dir(), "nothing is put in its place"
 
 
 def test_a_text_file_is_no_database(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ async def test_where_loops_cannot_wait_for_signals_the_server_starts_all_the_sam
     monkeypatch.setattr(anyio, "open_signal_receiver", nowhere)
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
-            await group.start(serving._await_signals, anyio.Event())
+            ended = anyio.Event()
+            await group.start(serving._await_signals, ended)
+    assert not ended.is_set(), "nothing asked the server to end"
 
 
 def test_an_interrupt_is_an_exit_code_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
