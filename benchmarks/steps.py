@@ -20,8 +20,8 @@ import arbeit
 import arbeit.sync
 from arbeit import commands as c
 from arbeit.backends.sqlite import SQLiteStore, statements
-from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.clock import SystemClock
+from arbeit.columns import CODECS, row_of
 from arbeit.compose import Wiring
 from arbeit.core.model import Changes
 from arbeit.ports import Job

@@ -11,10 +11,10 @@ import pytest
 
 from arbeit import audit
 from arbeit.backends.sqlite import SQLiteStore, finding, statements, upgrade
-from arbeit.backends.sqlite.codec import CODECS, KEYS, row_of
 from arbeit.backends.sqlite.opening import APPLICATION_ID
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.backends.sqlite.scrubbing import Scrubber
+from arbeit.columns import CODECS, KEYS, row_of
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core import model

@@ -11,8 +11,8 @@ import pytest
 
 import arbeit.sync
 from arbeit.backends.sqlite import statements
-from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.inserting import SIZES, Inserter
+from arbeit.columns import CODECS, row_of
 from arbeit.core.commands import ImportEntry, ImportTask
 from arbeit.core.model import Reply, Task
 from arbeit.sync import Project

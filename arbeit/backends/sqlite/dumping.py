@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from arbeit.backends.sqlite.codec import CODECS
+from arbeit.columns import CODECS
 from arbeit.core.model import Head
 
 CHUNK = 500

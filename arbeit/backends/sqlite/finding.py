@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from arbeit.backends.sqlite.codec import CODECS
 from arbeit.backends.sqlite.reading import Reader
+from arbeit.columns import CODECS
 from arbeit.core.declare import evolve
 from arbeit.core.fairness import pickable
 from arbeit.core.model import PRIORITIES, ContextEntry, Run, Task

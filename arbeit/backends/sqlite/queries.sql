@@ -1,5 +1,5 @@
 -- Lists of ids and names come as one JSON array each (json_each), so that every statement has a fixed shape.
--- {queue}, {task} and so on stand for an entity's columns in the order of its fields (codec.py).
+-- {queue}, {task} and so on stand for an entity's columns in the order of its fields (arbeit/columns.py).
 
 -- name: head
 SELECT position, hash, virtual_time, at FROM heads WHERE project = ?

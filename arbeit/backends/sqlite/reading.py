@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from arbeit.backends.sqlite.codec import CODECS, KEYS
+from arbeit.columns import CODECS, KEYS
 from arbeit.core.limits import GRAPH_EDGES
 from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Artifact, Event, Head, Lease, Receipt, Relationship, Task

@@ -8,7 +8,8 @@ import os
 import sqlite3
 from collections.abc import Mapping
 
-from arbeit.backends.sqlite.codec import CODECS, WORDS, insert_of, update_of
+from arbeit.backends.sqlite.codec import insert_of, update_of
+from arbeit.columns import CODECS, WORDS
 from arbeit.core.view import KINDS
 
 _HERE = os.path.dirname(__file__)

@@ -17,12 +17,12 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from arbeit.backends.sqlite import statements
-from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.inserting import Inserter
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.backends.sqlite.scrubbing import MARK, PATIENCE, Scrubber
+from arbeit.columns import CODECS, row_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.later import Later
 from arbeit.core.loads import Reads

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 
-from arbeit.backends.sqlite.codec import CODECS, row_of
 from arbeit.backends.sqlite.reading import Reader
+from arbeit.columns import CODECS, row_of
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Event
 from arbeit.core.record import builder, change
