@@ -4,6 +4,32 @@ from __future__ import annotations
 
 import pytest
 
+from tests.servers.fixtures import (
+    nats_server,
+    nats_url,
+    pgbouncer,
+    pgbouncer_url,
+    postgres_address,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    redis_url,
+    schema_dropper,
+)
+
+__all__ = [
+    "nats_server",
+    "nats_url",
+    "pgbouncer",
+    "pgbouncer_url",
+    "postgres_address",
+    "postgres_server",
+    "postgres_url",
+    "redis_server",
+    "redis_url",
+    "schema_dropper",
+]
+
 # The contract is shipped as a library; its bare asserts should tell here, too, what they compared.
 pytest.register_assert_rewrite("arbeit.testing.contract")
 
