@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from arbeit.core.declare import frozen
@@ -23,6 +23,10 @@ from arbeit.queries import (
     PARTS,
     DecisionQuery,
     Hit,
+    HitKind,
+    Index,
+    Near,
+    Nearest,
     Overview,
     Page,
     Parts,
@@ -102,23 +106,149 @@ class Job:
     decide: Decide
 
 
+@frozen
+class Wake:
+    """What a commit of one process tells whoever waits in the others: a hint. That events were committed is understood.
+
+    ready: (queue, requirement set, how many) of tasks that became ready. places: (queue, how many) of queues that hold
+    ready work and have places for it again. agents: who was handed something, or can do something else now.
+    anything: more changed than is said here.
+    """
+
+    project: str
+    ready: tuple[tuple[str, str, int], ...] = ()
+    places: tuple[tuple[str, int], ...] = ()
+    agents: tuple[str, ...] = ()
+    anything: bool = False
+
+
+class Signals(Protocol):
+    """Hints between the processes of a deployment. They may be lost, doubled or late, and are never the truth."""
+
+    healthy: bool
+    """Whether hints come through, as far as is known. While they do not, engines look by themselves, and often."""
+
+    async def run(self, heard: Callable[[Wake | None], None]) -> None:
+        """Listen and send until cancelled; what is still to be sent then has a moment to go.
+
+        `heard` is called with what other processes announce, and with None when some of it may have been missed:
+        whenever `healthy` has changed, too. Whoever is away or fails is tried again for ever; nothing is raised.
+        """
+
+    def wake(self, wake: Wake) -> None:
+        """Have the other processes told soon. Blocks nobody, raises nothing; called where `run` runs."""
+
+
+class Limits(Protocol):
+    """How many commands an actor may send."""
+
+    async def take(self, project: str, actor: str, cost: int = 1) -> float:
+        """Count so many commands, and 0; or, where they are too many now, the seconds after which they are not.
+
+        Answers within a fraction of a second whatever is away, and raises nothing.
+        """
+
+
 class EventSink(Protocol):
-    """Where events are published beside the log: each project's in order, at least once."""
+    """Where events are published beside the log: each project's in order, at least once.
+
+    A sink may have `batch`, the most events that it is given at once; 256 where it has none. One that confirms each
+    event by itself has 1: before every call, its relay makes sure that it leads still.
+    """
 
     async def publish(self, project: str, events: Sequence[Event]) -> None:
-        """Hand events on; returning means they are safe there. `event.id` tells a repetition."""
+        """Hand events on; returning means they are safe there. `event.id` tells a repetition.
+
+        Whatever it raises (best a `SinkFailure`) means that they may not be there: the same come again, later.
+        """
 
     async def close(self) -> None:
         """Release what is held."""
 
 
-class Embedder(Protocol):
-    """Turns text into vectors for semantic search."""
+class SinkFailure(ArbeitError):  # noqa: N818 - it says what happened; ArbeitError says that it is one
+    """A sink does not take events now.
 
+    Attributes:
+        retry_after: seconds that the sink asks to be left alone for, if it does.
+        refused: it is the events that it does not take, as it says; other projects' may be welcome.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, refused: bool = False, suggestions: Sequence[str] = ()
+    ) -> None:
+        super().__init__(Code.STORE_UNAVAILABLE, message, suggestions=tuple(suggestions), retryable=True)
+        self.retry_after = retry_after
+        self.refused = refused
+
+
+@frozen
+class Term:
+    """A holder's time in a role: the how-manieth change of holders it is, and when it ends unless it is renewed.
+
+    Attributes:
+        until: by the store's clock, in microseconds since 1970.
+    """
+
+    role: str
+    holder: str
+    number: int
+    until: int
+
+
+@frozen
+class Lag:
+    """A project whose log goes on beyond the position that a sink has."""
+
+    project: str
+    position: int
+    head: int
+
+
+class Leadership(Protocol):
+    """An optional port beside `LocalStore`: roles that one process at a time has, by a lease on a row.
+
+    The clock is the store's own. A role changes hands when its term has run out, or when its holder resigned.
+    """
+
+    def lead(self, role: str, holder: str, ttl: int) -> Term | None:
+        """Take a role, or renew it, for so many microseconds; None while somebody else holds it.
+
+        `holder` is a name that no two processes share. The term's number grows by one with each change of holder.
+        """
+
+    def resign(self, term: Term) -> None:
+        """Give a role up, so that another may take it at once; nothing if the term is no longer the current one."""
+
+
+class Offsets(Protocol):
+    """An optional port beside `Leadership`: up to which position each sink has each project's events."""
+
+    def behind(self, sink: str) -> list[Lag]:
+        """The projects whose log goes on beyond what a sink has, by key; a sink that is not known has nothing."""
+
+    def offsets(self, sink: str) -> dict[str, int]:
+        """What was noted of a sink, by project."""
+
+    def advance(self, sink: str, positions: Mapping[str, int], term: Term) -> bool:
+        """Note what a sink has now, all of it or nothing; no position ever goes back.
+
+        False, and nothing is written, where somebody else has had the term's role since, or its holder resigned.
+        """
+
+
+class Embedder(Protocol):
+    """Turns text into vectors for search by meaning. Called from any thread, by one at a time; may block.
+
+    It may have a `floor`, too: the least cosine similarity, 0 to 1, that says something (0 where it has none).
+    """
+
+    name: str
+    """Which model this is: vectors of one name are compared with each other, those of two never."""
     dimensions: int
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """One vector per text, each of `dimensions` numbers."""
+        """One vector per text, each of `dimensions` numbers, of any length but not NaN or infinite."""
 
 
 class BlockingStore(Protocol):
@@ -216,6 +346,48 @@ class Dumping(Protocol):
         Each kind in the order of arrival, or of its key (`BY_KEY`), see `arbeit.audit`; the steps may be made in
         several threads, one after another. Closing it releases what is held. Brings nothing where there is no project.
         """
+
+
+@frozen
+class Embedded:
+    """The vector of one record: packed (see `arbeit.vectors`), and the digest of the text that it was made of."""
+
+    kind: HitKind
+    id: str
+    task_id: str
+    digest: str
+    vector: bytes
+
+
+class Vectors(Protocol):
+    """An optional port beside `LocalStore`: vectors by project and model, derived from the log and never its truth.
+
+    What a store's own transactions erase (`meaning.forgotten`), it forgets in the same transaction.
+    """
+
+    def indexes(self, project: str) -> list[Index]:
+        """How far each model has come in a project, by name; `behind` is left to the caller."""
+
+    def digests(self, project: str, model: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The digests of those of these records, by (kind, id), that have a vector."""
+
+    def put_vectors(
+        self, project: str, index: Index, vectors: Sequence[Embedded], gone: Sequence[tuple[str, str]]
+    ) -> bool:
+        """Store vectors, forget those of `gone`, move the index to `index.position`: all of it, or nothing and False.
+
+        False where the stored revision is not `index.revision` (0: there is none yet): somebody else has written
+        meanwhile, and what was embedded may be out of date. The revision grows by one.
+        """
+
+    def nearest(self, query: Nearest) -> list[Near]:
+        """The most similar records that pass the filters as full text would have it, most similar first.
+
+        Ties by kind and id. Exact, or (a store with an index of its own) nearly so.
+        """
+
+    def drop_index(self, project: str, model: str) -> bool:
+        """Forget everything of a model in a project; whether there was anything."""
 
 
 @frozen

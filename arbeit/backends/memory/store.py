@@ -9,6 +9,7 @@ from threading import RLock
 from typing import Any
 
 from arbeit.backends.memory import finding
+from arbeit.backends.memory.leading import Leading
 from arbeit.backends.memory.tables import Tables
 from arbeit.core.loads import Reads
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
@@ -29,12 +30,13 @@ from arbeit.queries import (
 )
 
 
-class MemoryStore:
+class MemoryStore(Leading):
     """Every project in this process's memory. What is not held elsewhere is gone with the process."""
 
     capabilities = Capabilities(durable=False, shared=False, blocking=False)
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = RLock()
         self._projects: dict[str, Tables] = {}

@@ -169,3 +169,14 @@ ALTER TABLE projects ADD COLUMN restoring INTEGER;
 -- migration: 4
 -- Lists of one status by priority: what is critical is rare, and was sought among all that has the status.
 CREATE INDEX tasks_status_priority ON tasks (project, status, priority, seq);
+
+-- migration: 5
+-- Who does what only one process should, in its how-manieth term, until when.
+CREATE TABLE leaders (
+    role TEXT PRIMARY KEY, holder TEXT NOT NULL, term INTEGER NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Up to which position each sink of events has each project.
+CREATE TABLE offsets (
+    sink TEXT NOT NULL, project TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (sink, project)
+) WITHOUT ROWID;

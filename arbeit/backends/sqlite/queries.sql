@@ -273,3 +273,30 @@ INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET va
 
 -- name: drop_meta
 DELETE FROM meta WHERE name = ?
+
+-- name: lead
+INSERT INTO leaders (role, holder, term, until) VALUES (:role, :holder, 1, :until)
+ON CONFLICT (role) DO UPDATE SET
+    term = leaders.term + (leaders.holder <> excluded.holder), holder = excluded.holder, until = excluded.until
+    WHERE leaders.holder = excluded.holder OR leaders.until <= :now
+
+-- name: term
+SELECT term, until FROM leaders WHERE role = ?
+
+-- name: leads
+SELECT 1 FROM leaders WHERE role = ? AND holder = ? AND term = ?
+
+-- name: resign
+UPDATE leaders SET holder = '', until = 0 WHERE role = ? AND holder = ? AND term = ?
+
+-- name: behind
+SELECT heads.project, coalesce(offsets.position, 0), heads.position
+FROM heads LEFT JOIN offsets ON offsets.sink = ? AND offsets.project = heads.project
+WHERE heads.position > coalesce(offsets.position, 0) ORDER BY heads.project
+
+-- name: offsets
+SELECT project, position FROM offsets WHERE sink = ?
+
+-- name: save_offset
+INSERT INTO offsets (sink, project, position) VALUES (?, ?, ?)
+ON CONFLICT (sink, project) DO UPDATE SET position = max(position, excluded.position)

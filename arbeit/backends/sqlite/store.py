@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbeit.backends.sqlite import statements
 from arbeit.backends.sqlite.inserting import Inserter
+from arbeit.backends.sqlite.leading import Leading
 from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
@@ -40,7 +41,7 @@ _CHECKPOINT_ROWS = 2_000
 """Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
 
 
-class SQLiteStore:
+class SQLiteStore(Leading):
     """One file, found again by every process that names it."""
 
     capabilities = Capabilities(durable=True, shared=True, blocking=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from arbeit.testing.contract.finding import Finding
 from arbeit.testing.contract.keeping import Keeping
+from arbeit.testing.contract.leading import Leading
 from arbeit.testing.contract.loading import Loading
 from arbeit.testing.contract.reading import Reading
 from arbeit.testing.contract.searching import Searching
 from arbeit.testing.contract.transactions import Transactions
 
 
-class StoreContract(Transactions, Loading, Keeping, Reading, Finding, Searching):
+class StoreContract(Transactions, Loading, Keeping, Reading, Finding, Searching, Leading):
     """The tests of a store: subclass it, and say in `open` how the store is opened."""
