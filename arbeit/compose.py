@@ -13,7 +13,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.later import Later
 from arbeit.core.limits import check_text, refuse
 from arbeit.plugins import Plugins, members
-from arbeit.ports import BlobStore, Clock, LocalStore, SecretProvider
+from arbeit.ports import BlobStore, Clock, Limits, LocalStore, SecretProvider, Signals
 
 if TYPE_CHECKING:
     import urllib.parse as urls
@@ -64,6 +64,8 @@ class Wiring:
     blobs: BlobStore = field(factory=_memory)
     secrets: Mapping[str, SecretProvider] = field(factory=dict)
     chance: Callable[[], float] = _chance
+    signals: Signals | None = None
+    limits: Limits | None = None
 
 
 def wire_up(

@@ -45,9 +45,11 @@ class Engine(Waiting):
 
     def __init__(self, wiring: Wiring, *, background: bool = True) -> None:
         """`background=False` leaves ticks out: overdue leases and due tasks are then seen to by claims alone."""
+        super().__init__()
         self.kernel = Kernel(wiring)
         self._store = wiring.store
         self._clock = wiring.clock
+        self._signals = wiring.signals
         self._background = background
         self._inline = not wiring.store.capabilities.blocking
         self._lanes: dict[str, Lane] = {}
@@ -73,8 +75,11 @@ class Engine(Waiting):
         await self._stack.__aenter__()
         self._group: TaskGroup = await self._stack.enter_async_context(anyio.create_task_group())
         self._background_scope = CancelScope()
+        self._listening = CancelScope()
         self._group.start_soon(self._write)
         self._group.start_soon(self._in_background)
+        if self._signals is not None:
+            self._group.start_soon(self._listen, self._signals)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -88,6 +93,8 @@ class Engine(Waiting):
         try:
             with CancelScope(shield=True):
                 await self._drained.wait()
+                # Only now, so that the last commits are announced, too.
+                self._listening.cancel()
             # Without the error: the caller's own exception must not come back wrapped in a group.
             await self._stack.__aexit__(None, None, None)
         finally:
@@ -324,9 +331,7 @@ class Engine(Waiting):
         for pending, outcome in zip(pendings, batch.answers, strict=True):
             self._finish(project, pending, self.kernel.settle(outcome))
         if changes.events:
-            if project in self._waiters:
-                self._waiters[project].wake_after(changes)
-            self._signal_commit()
+            self._announce(project, changes)
 
     def _deliver_all(self, project: str, pendings: Sequence[Pending], error: Exception) -> None:
         for pending in pendings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-import anyio
 from anyio import Event
 
 from arbeit.core import commands as c
@@ -13,6 +12,7 @@ from arbeit.core.declare import define
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import SECOND, Lease, Reply
 from arbeit.engine.lane import Pending
+from arbeit.engine.pausing import sleep_or
 from arbeit.ports import Clock
 from arbeit.session import LOST, Held
 
@@ -69,21 +69,9 @@ class Renewals:
                     self._plan(renewal, now + renewal.every)
                     self._renew(renewal)
             if self._times:
-                await self._sleep_or(self._soon, (self._times[0][0] - now) / SECOND)
+                await sleep_or(self._clock, self._soon, (self._times[0][0] - now) / SECOND)
             else:
                 await self._soon.wait()
-
-    async def _sleep_or(self, event: Event, seconds: float) -> None:
-        """Come back after so many seconds of the store's clock, or once the event is set."""
-        async with anyio.create_task_group() as group:
-
-            async def sleep() -> None:
-                await self._clock.sleep(seconds)
-                group.cancel_scope.cancel()
-
-            group.start_soon(sleep)
-            await event.wait()
-            group.cancel_scope.cancel()
 
     def _renew(self, renewal: Renewal) -> None:
         lease = renewal.lease

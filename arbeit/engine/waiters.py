@@ -8,26 +8,49 @@ from collections.abc import Callable
 from anyio import Event
 
 from arbeit.core.declare import define, field
-from arbeit.core.fairness import lacking, pickable
-from arbeit.core.model import REVIEW, Agent, Changes, Queue
+from arbeit.core.fairness import lacking
+from arbeit.core.model import REVIEW, Agent, Changes
+from arbeit.ports import Wake
+from arbeit.wakes import places
 
-Shape = tuple[frozenset[str], frozenset[str] | None, str | None]
+Shape = tuple[frozenset[str], frozenset[str] | None, frozenset[str] | None, str | None]
+
+
+@define(eq=False)
+class Cause:
+    """A task that became ready, for which somebody was woken: its queue and requirement set, and who looked in vain."""
+
+    queue: str
+    group: str
+    tried: set[Shape] = field(factory=set)
 
 
 @define(eq=False)
 class Waiter:
-    """A claimer that waits for something it may take. `own` says that its capabilities are those it registered."""
+    """A claimer that waits for something it may take. `own` says that its capabilities are those it registered.
+
+    `queues` are those it asks for, `visible` those it may see, both None for any.
+    """
 
     agent: str
     capabilities: frozenset[str]
     queues: frozenset[str] | None
     own: bool = False
+    visible: frozenset[str] | None = None
     woken: Event = field(factory=Event)
+    cause: Cause | None = None
+    """What it was woken for, where that is known."""
 
     @property
     def shape(self) -> Shape:
         """What makes two claimers alike; of two reviewers, one may have done what is to be reviewed."""
-        return (self.capabilities, self.queues, self.agent if REVIEW in self.capabilities else None)
+        return (self.capabilities, self.queues, self.visible, self.agent if REVIEW in self.capabilities else None)
+
+    def begin(self) -> Cause | None:
+        """Take the wake-up as heard: from now on, another one means another look. What it was for, if that is known."""
+        self.woken = Event()
+        cause, self.cause = self.cause, None
+        return cause
 
     def takes(self, queue: str, group: str) -> bool:
         """Whether a ready task of this requirement set is for this claimer."""
@@ -38,7 +61,8 @@ class Waiters:
     """The claimers that wait for work in one project, first come, first served.
 
     A wake-up goes to one claimer for each task that became ready. One that has no use for its wake-up (it leaves,
-    or it found work by itself) passes it on; one that was woken in vain keeps its place.
+    or it found work by itself) passes it on; one that was woken in vain keeps its place, and passes it on to one
+    that is not like it: those who are would find nothing either.
     """
 
     def __init__(self) -> None:
@@ -55,13 +79,19 @@ class Waiters:
         """Step out of the line; a wake-up that was not used goes to somebody like the one who leaves."""
         self._waiting.pop(waiter, None)
         if waiter.woken.is_set():
-            alike = self._wake(lambda other: other.shape == waiter.shape)
+            alike = self._wake(lambda other: other.shape == waiter.shape, waiter.cause)
             if not alike:
                 self.wake_each_kind()
 
-    def _wake(self, suits: Callable[[Waiter], bool]) -> bool:
+    def in_vain(self, waiter: Waiter, cause: Cause) -> None:
+        """Pass on the wake-up of one that looked and found nothing."""
+        cause.tried.add(waiter.shape)
+        self._wake_for(cause)
+
+    def _wake(self, suits: Callable[[Waiter], bool], cause: Cause | None = None) -> bool:
         for waiter in self._waiting:
             if not waiter.woken.is_set() and suits(waiter):
+                waiter.cause = cause
                 waiter.woken.set()
                 return True
         return False
@@ -90,19 +120,27 @@ class Waiters:
                 self.learn(agent)
             for task in kind.get("task", ()):
                 if task.claim_status == "ready":
-                    self._wake_for(task.queue, task.group)
+                    self._wake_for(Cause(task.queue, task.group))
         opened = any(event.type == "queue_set" for event in changes.events)
         for queue in changes.changed.get("queue", ()):
-            self._wake_for_places(queue, opened=opened)
+            if count := places(queue, opened=opened):
+                self.wake_each_kind(count, queue.name)
 
-    def _wake_for(self, queue: str, group: str) -> None:
-        self._wake(lambda waiter: waiter.takes(queue, group))
+    def hear(self, wake: Wake) -> None:
+        """Wake those for whom another process has something: one for each task, as if it were ours."""
+        for queue, group, count in wake.ready:
+            for _ in range(count):
+                if not self._wake_for(Cause(queue, group)):
+                    break
+        for queue, count in wake.places:
+            self.wake_each_kind(count, queue)
+        if wake.anything:
+            self.wake_each_kind()
 
-    def _wake_for_places(self, queue: Queue, *, opened: bool) -> None:
-        limit = queue.max_in_progress
-        if queue.ready and pickable(queue) and (opened or limit is not None):
-            places = queue.ready if limit is None else min(queue.ready, limit - queue.in_progress)
-            self.wake_each_kind(places, queue.name)
+    def _wake_for(self, cause: Cause) -> bool:
+        return self._wake(
+            lambda waiter: waiter.takes(cause.queue, cause.group) and waiter.shape not in cause.tried, cause
+        )
 
     def agents(self) -> list[str]:
         """Who waits, by id."""

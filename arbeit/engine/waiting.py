@@ -1,10 +1,14 @@
-"""What waits in an engine: claimers for work, and watchers for events."""
+"""What waits in an engine: claimers for work, and watchers for events; how they hear of what others commit.
+
+Hints of other processes (`Signals`) wake one suitable claimer here for each task, in every process that hears them: the
+first that looks gets it, the others find nothing and wait on. A lost hint costs the time to the next look at the store.
+"""
 
 from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -13,15 +17,20 @@ from anyio import CancelScope, CapacityLimiter, Event
 from arbeit.asking import Asking
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
+from arbeit.core.model import Changes, Reply
 from arbeit.core.model import Event as Recorded
-from arbeit.core.model import Reply
 from arbeit.core.policy import EVERYTHING
+from arbeit.engine.pausing import sleep_or
 from arbeit.engine.waiters import Waiter, Waiters
 from arbeit.kernel import POLL
-from arbeit.ports import Clock
+from arbeit.ports import Clock, Signals, Wake
+from arbeit.wakes import wake_of
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
+
+RELAXED_POLL = 1.0
+"""Seconds between two looks for what others committed, while hints come through; jittered by half."""
 
 
 class Waiting(Asking):
@@ -33,6 +42,15 @@ class Waiting(Asking):
     _waiters: dict[str, Waiters]
     _watchers: int
     _committed: Event
+    _signals: Signals | None
+    _listening: CancelScope
+
+    def __init__(self) -> None:
+        self._missed = Event()
+        """Set once hints may have been missed."""
+        self._named: dict[str, set[str]] = {}
+        """Agents, by project, of which others say that they were handed something or can do something else now."""
+        self._names_came = Event()
 
     @abstractmethod
     async def execute(self, project: str, command: c.Command) -> Reply:
@@ -51,6 +69,7 @@ class Waiting(Asking):
             await self._known_capabilities(project, command),
             _names(command.queues),
             own=command.capabilities is None,
+            visible=self._visible(project, command),
         )
         until = anyio.current_time() + wait
         # In line before looking, so that nothing that becomes ready meanwhile is missed.
@@ -63,13 +82,16 @@ class Waiting(Asking):
                     await waiter.woken.wait()
                 if patience.cancelled_caught:
                     break
-                waiter.woken = Event()
+                cause = waiter.begin()
                 try:
                     reply = await self.execute(project, command)
                 except BaseException:
                     # The wake-up was of no use here: leaving passes it on.
+                    waiter.cause = cause
                     waiter.woken.set()
                     raise
+                if not reply.grants and cause is not None:
+                    waiters.in_vain(waiter, cause)
         finally:
             waiters.leave(waiter)
         return reply
@@ -80,38 +102,99 @@ class Waiting(Asking):
         found = await self.lookup(project, "agent", [command.agent], command.actor)
         return frozenset(found[0].capabilities if found else ())
 
+    def _visible(self, project: str, command: c.ClaimTasks) -> frozenset[str] | None:
+        """The queues that a claimer may see, by what is known here: it makes two claimers alike or not, and no more."""
+        try:
+            scope = self.kernel.scope(project, command.agent)
+        except ArbeitError:
+            return None
+        return scope.queues
+
+    # -- what is committed here ------------------------------------------------------------------------
+
+    def _announce(self, project: str, changes: Changes) -> None:
+        """Wake whom a commit of ours concerns, here and elsewhere."""
+        if project in self._waiters:
+            self._waiters[project].wake_after(changes)
+        self._signal_commit()
+        if self._signals is not None:
+            self._signals.wake(wake_of(project, changes))
+
     def _signal_commit(self) -> None:
         committed, self._committed = self._committed, Event()
         committed.set()
+
+    # -- what others commit ----------------------------------------------------------------------------
+
+    async def _listen(self, signals: Signals) -> None:
+        """Hear what other processes announce."""
+        with self._listening:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._learn_of_named)
+                await signals.run(self._hear)
+
+    def _hear(self, wake: Wake | None) -> None:
+        if wake is None:
+            self._missed.set()
+            return
+        self._signal_commit()
+        waiters = self._waiters.get(wake.project)
+        if waiters:
+            waiters.hear(wake)
+            here = set(wake.agents).intersection(waiters.agents()) if wake.agents else None
+            if here:
+                self._named.setdefault(wake.project, set()).update(here)
+                self._names_came.set()
+
+    async def _learn_of_named(self) -> None:
+        """Look at the agents that wakes have named."""
+        while True:
+            await self._names_came.wait()
+            self._names_came = Event()
+            named, self._named = self._named, {}
+            try:
+                for project, names in named.items():
+                    await self._learn_of_agents(project, sorted(names))
+            except ArbeitError as error:
+                # The look that everybody makes from time to time will do it.
+                log.warning("a look at agents failed: %s", error.message)
 
     async def _feel_pulse(self) -> None:
         """Notice what other processes commit, while somebody here waits for it."""
         pulse = 0
         while True:
-            await self._clock.sleep(self.kernel.jitter(POLL))
+            missed = await self._next_look()
             if not self._watchers and not any(self._waiters.values()):
                 continue
             try:
                 now = await self._in_thread(self._store.pulse, self._readers)
-                if now != pulse:
-                    await self._learn_of_agents()
+                if now != pulse or missed:
+                    for project, waiters in list(self._waiters.items()):
+                        await self._learn_of_agents(project, waiters.agents())
             except ArbeitError as error:
                 log.warning("a look for what others committed failed: %s", error.message)
                 continue
-            if now != pulse:
+            if now != pulse or missed:
                 pulse = now
                 self._signal_commit()
                 for waiters in self._waiters.values():
                     waiters.wake_each_kind()
 
-    async def _learn_of_agents(self) -> None:
+    async def _next_look(self) -> bool:
+        """Wait until it is time to look again; whether hints may have been missed."""
+        # However often hints are missed, there are no more looks than without any.
+        await self._clock.sleep(self.kernel.jitter(POLL))
+        if self._signals is not None and self._signals.healthy and not self._missed.is_set():
+            await sleep_or(self._clock, self._missed, self.kernel.jitter(RELAXED_POLL))
+        missed, self._missed = self._missed.is_set(), Event()
+        return missed
+
+    async def _learn_of_agents(self, project: str, names: Sequence[str]) -> None:
         """See what other processes have handed over to agents that wait here, and what these can do now."""
-        for project, waiters in list(self._waiters.items()):
-            names = waiters.agents()
-            if names:
-                found = await self._in_thread(self._store.lookup, self._readers, project, "agent", names, EVERYTHING)
-                for agent in found:
-                    waiters.learn(agent)
+        if names:
+            found = await self._in_thread(self._store.lookup, self._readers, project, "agent", names, EVERYTHING)
+            for agent in found:
+                self._waiters[project].learn(agent)
 
     async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Recorded, None]:
         """Events beyond a position, and then each as it is committed; ends when the engine closes."""
