@@ -6,10 +6,14 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from arbeit.core.errors import ArbeitError
+from arbeit.testing.crash.postgres import PostgresTarget
 from arbeit.testing.crash.rig import Options, run
 from arbeit.testing.crash.summary import Summary
+from arbeit.testing.crash.target import Target
+from arbeit.testing.servers import PostgresServer
 
 _EVERY = 5.0
 """Seconds between two lines of progress."""
@@ -22,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.kills < 1 or (given.minutes is not None and not given.minutes > 0):
         parser.error("--kills and --minutes must be more than 0: what kills nobody shows nothing")
     try:
-        options = Options(kills=given.kills, minutes=given.minutes, url=given.url, seed=given.seed)
-        summary = run(options, None if given.quiet else _Progress())
+        with ExitStack() as stack:
+            target = _target(parser, given, stack)
+            options = Options(kills=given.kills, minutes=given.minutes, url=given.url, seed=given.seed, target=target)
+            summary = run(options, None if given.quiet else _Progress())
     except ArbeitError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -31,10 +37,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if summary.ok else 1
 
 
+def _target(parser: argparse.ArgumentParser, given: argparse.Namespace, stack: ExitStack) -> Target | None:
+    """The target that flags name rather than a URL: a server of the rig's own, which runs while `stack` is open."""
+    if given.store == "sqlite" and given.victims == "server":
+        parser.error("SQLite has no server")
+    if given.store != "postgres":
+        return None
+    if given.url is not None:
+        parser.error("--store postgres starts a server of its own: leave --url out, or --store")
+    server = stack.enter_context(PostgresServer(durable=True))
+    return PostgresTarget(server.url, None if given.victims == "writers" else server)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m arbeit.testing.crash", description="Kill writers; see what is left.")
-    parser.add_argument("--kills", type=int, default=300, help="how many processes to kill (default: 300)")
+    parser.add_argument("--kills", type=int, default=300, help="how many deaths (default: 300)")
     parser.add_argument("--minutes", type=float, help="stop after so many minutes")
+    parser.add_argument(
+        "--store", choices=("sqlite", "postgres"), default="sqlite", help="what is tried, of the rig's own"
+    )
+    parser.add_argument(
+        "--victims",
+        choices=("writers", "server"),
+        help="who is killed (default: of SQLite the writers, of Postgres the server under its writers)",
+    )
     parser.add_argument("--url", help="the store; by default files in a temporary folder")
     parser.add_argument("--seed", type=int, default=0, help="what the lives are drawn from (default: 0)")
     parser.add_argument("--json", action="store_true", help="the summary as JSON")

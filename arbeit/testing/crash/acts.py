@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
+
+import anyio
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
@@ -21,6 +24,8 @@ UNKEYED = frozenset({"renew", "attach"})
 ERASABLE = "unmentionable"
 """How a text begins that is erased later, so that it can be searched for."""
 _PROOF = ("the tests pass",)
+_BREATH = 0.05
+"""Seconds that a caller waits after it was told that the store is not available."""
 _SHORT = 300_000
 """Microseconds that a lease lasts which is renewed in the background: short enough for a life to see it happen."""
 
@@ -38,6 +43,8 @@ class Caller:
         self._recorder = recorder
         self._random = Random(f"{order.seed}/{number}")
         self._count = 0
+        self._alone = order.callers is None
+        self._fatal = DEFECTS - {Code.STORE_UNAVAILABLE} if order.target.outages else DEFECTS
         self._agent = f"{order.process}-{number}"
         self._heir, self._boss = f"{self._agent}-heir", f"{self._agent}-boss"
 
@@ -54,8 +61,17 @@ class Caller:
                 await self._random.choice(episodes)()
             except ArbeitError as error:
                 # Others take what this caller wanted, and leases run out: that is life.
-                if error.code in DEFECTS:
+                if error.code in self._fatal:
                     raise
+                if error.code is Code.STORE_UNAVAILABLE:
+                    await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Wait a little: in the caller's thread where there is no event loop."""
+        if self._alone:
+            time.sleep(_BREATH)  # noqa: ASYNC251 - nobody else is there to be held up
+        else:
+            await anyio.sleep(_BREATH)
 
     # -- sending -------------------------------------------------------------------------------------------------------
 

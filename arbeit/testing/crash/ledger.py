@@ -9,12 +9,13 @@ from pathlib import Path
 from attrs import define, field
 
 from arbeit.core import commands as c
-from arbeit.core.errors import ArbeitError
+from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Event, Reply
 from arbeit.testing.crash.acts import ERASABLE
 from arbeit.testing.history import Answered, Sent
 from arbeit.testing.linearizability.recording import read
 
+_UNAVAILABLE = Code.STORE_UNAVAILABLE
 _GRANTED = ("task_claimed", "handoff_accepted")
 _BESIDE = frozenset({"task_readied", "task_reclaimed", "task_escalated", "agent_registered", "queue_set"})
 """Events that may come with those of a command: what fell due by then, and agents and queues that it makes known."""
@@ -79,6 +80,10 @@ class Ledger:
     journals: list[Path] = field(factory=list)
     processes: list[str] = field(factory=list)
     position: int = 0
+    outages: bool = False
+    """Whether the server may be gone for a while: STORE_UNAVAILABLE then leaves open what became of a command."""
+    unavailable: int = 0
+    """How many commands were answered so."""
 
     def hear(self, process: str, journal: Path) -> None:
         """Take in what a writer wrote down before it died."""
@@ -90,7 +95,10 @@ class Ledger:
                 sent[entry.number] = told = Told(entry.command, entry.process)
                 self.told[name_of(entry.command)] = told
             elif isinstance(entry, Answered):
-                sent[entry.number].result = entry.result
+                if self.outages and isinstance(entry.result, ArbeitError) and entry.result.code is _UNAVAILABLE:
+                    self.unavailable += 1
+                else:
+                    sent[entry.number].result = entry.result
 
     def see(self, event: Event) -> None:
         """Take in an event of the log."""

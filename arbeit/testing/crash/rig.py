@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from random import Random
@@ -17,13 +17,14 @@ from threading import Timer
 from attrs import define, field, frozen
 
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Reply
 from arbeit.testing.crash.finding import Finder
 from arbeit.testing.crash.ledger import Ledger
 from arbeit.testing.crash.orders import Order
 from arbeit.testing.crash.summary import Summary
 from arbeit.testing.crash.target import RANDOM, Target, target_of
 from arbeit.testing.crash.writers import DIED, live
-from arbeit.testing.history import Happened
+from arbeit.testing.history import Answered, Happened
 from arbeit.testing.linearizability import Recorder
 from arbeit.testing.linearizability.recording import read
 
@@ -35,6 +36,12 @@ _COMPANY = 5
 """Every so many lives, a second writer is at work in the same project, and dies a little later."""
 _PATIENCE = 10.0
 """Seconds until a writer that never comes to its point is killed from outside."""
+_COMING_BACK = 60.0
+"""Seconds within which every writer has to go on after an outage."""
+_GOING = 10
+"""Commands that were acknowledged since, by which a writer is seen to go on: more than can have been under way."""
+_GLANCE, _LONGEST_PEACE = 0.05, 0.5
+"""Seconds between two looks at what writers heard, and between their going on and what befalls them next."""
 
 
 @frozen
@@ -71,13 +78,14 @@ def run(options: Options, tell: Callable[[Summary], None] | None = None) -> Summ
     folder = Path(tempfile.mkdtemp(prefix="arbeit-crash-"))
     try:
         target = options.target or target_of(options.url, folder)
+        summary.store = target.told
         _Rig(options, target, folder, summary, tell or _silent).run()
     finally:
         if summary.ok:
             shutil.rmtree(folder, ignore_errors=True)
     if not summary.ok:
-        url = f" --url {options.url}" if options.url is not None else ""
-        summary.again = f"python -m arbeit.testing.crash --seed {options.seed} --kills {summary.kills}{url}"
+        named = f" {target.arguments}" if target.arguments else ""
+        summary.again = f"python -m arbeit.testing.crash --seed {options.seed} --kills {summary.kills}{named}"
         summary.kept = str(folder)
     return summary
 
@@ -91,10 +99,16 @@ class _Life:
     """One or two writers at work, and how they are to die."""
 
     number: int
+    point: str
     ledger: Ledger
     orders: list[Order]
     processes: list[ForkServerProcess]
     timers: list[Timer]
+
+
+def _heard(order: Order) -> int:
+    """How many replies a writer was given so far."""
+    return sum(isinstance(one, Answered) and isinstance(one.result, Reply) for _, one in read(order.journal))
 
 
 @define(eq=False)
@@ -146,16 +160,20 @@ class _Rig:
         ledger = self._ledger(number)
         point = self._point(number)
         orders = [self._order(number, "a", ledger, point, random)]
-        if number % _COMPANY == _COMPANY - 1:
+        if point in self.target.outages:
+            orders += [self._order(number, part, ledger, point, random) for part in "bc"]
+        elif number % _COMPANY == _COMPANY - 1:
             orders.append(self._order(number, "b", ledger, RANDOM, random))
         processes = [context.Process(target=live, args=(order,), daemon=True) for order in orders]
         timers = []
         for process, order in zip(processes, orders, strict=True):
             process.start()
+            if point in self.target.outages:
+                continue
             alone = random.choice((0.01, 0.03, 0.1, 0.2, 0.4)) * random.random() + 0.01
             timers.append(Timer(alone if order.point == RANDOM else _PATIENCE, process.kill))
             timers[-1].start()
-        return _Life(number, ledger, orders, processes, timers)
+        return _Life(number, point, ledger, orders, processes, timers)
 
     def _ledger(self, number: int) -> Ledger:
         """The project of a life. Two stores take turns, so that neighbouring lives never share one."""
@@ -168,6 +186,7 @@ class _Rig:
             if done in self.ledgers:
                 self._conclude(done)
             self.ledgers[project] = ledger = Ledger(f"s{self.options.seed}-p{project}", self.target.url(era))
+            ledger.outages = bool(self.target.outages)
             journal = self.folder / f"finder-{project}.journal"
             ledger.journals.append(journal)
             recorder = Recorder(journal, "finder", 100_000_000 + project)
@@ -177,7 +196,7 @@ class _Rig:
 
     def _point(self, number: int) -> str:
         """Each point once before any comes again, in an order that the seed gives."""
-        points = [RANDOM, *self.target.points]
+        points = list(self.target.outages) or [RANDOM, *self.target.points]
         turn, at = divmod(number, len(points))
         Random(f"{self.options.seed}/points/{turn}").shuffle(points)
         return points[at]
@@ -186,7 +205,7 @@ class _Rig:
         process = f"{number}{part}"
         return Order(
             process=process,
-            number=2 * number + (part == "b"),
+            number=3 * number + "abc".index(part),
             life=number,
             url=ledger.url,
             project=ledger.project,
@@ -200,15 +219,49 @@ class _Rig:
         )
 
     def _end(self, life: _Life) -> None:
-        """Wait for the deaths."""
-        for process, order, timer in zip(life.processes, life.orders, life.timers, strict=True):
+        """Wait for the deaths, or see to them."""
+        if life.point in self.target.outages:
+            self._befall(life)
+        for process, timer in zip(life.processes, life.timers, strict=False):
             process.join()
             timer.cancel()
             timer.join()
+        for process, order in zip(life.processes, life.orders, strict=True):
+            process.join()
             if process.exitcode != -signal.SIGKILL:
                 self.summary.broken.append(f"writer {order.process} ended by itself, with {process.exitcode}")
             process.close()
-            self._count(order)
+            if order.point not in self.target.outages:
+                self._count(order)
+
+    def _befall(self, life: _Life) -> None:
+        """Let an outage happen while all writers write, and kill them once they have gone on."""
+        random = Random(f"{self.options.seed}/{life.number}/outage")
+        try:
+            self._await(life, "never began", {order.process: 0 for order in life.orders})
+            time.sleep(random.uniform(0, _LONGEST_PEACE))
+            self.target.strike(life.point, random)
+            self.summary.kills += 1
+            self.summary.points[life.point] += 1
+            back = time.monotonic()
+            self._await(life, "never went on", {order.process: _heard(order) for order in life.orders})
+            self.summary.away = max(self.summary.away, time.monotonic() - back)
+            time.sleep(random.uniform(0, _LONGEST_PEACE))
+        finally:
+            for process in life.processes:
+                process.kill()
+
+    def _await(self, life: _Life, otherwise: str, before: Mapping[str, int]) -> None:
+        """Wait until every writer was acknowledged some times more than before, or is dead."""
+        until = time.monotonic() + _COMING_BACK
+        waiting = list(zip(life.processes, life.orders, strict=True))
+        while waiting and time.monotonic() < until:
+            time.sleep(_GLANCE)
+            going = [one for one in waiting if _heard(one[1]) - before[one[1].process] >= _GOING]
+            self.summary.resumed += len(going) if any(before.values()) else 0
+            waiting = [one for one in waiting if one not in going and one[0].is_alive()]
+        for _, order in waiting:
+            self.summary.broken.append(f"writer {order.process} {otherwise}, within {_COMING_BACK:.0f} s")
 
     def _count(self, order: Order) -> None:
         # Its other threads may have gone on for a moment, so this need not be its last word.
@@ -226,6 +279,8 @@ class _Rig:
         finder = next(one for one in self.finders.values() if one.ledger is ledger)
         for order in life.orders:
             ledger.hear(order.process, order.journal)
+        self.summary.unavailable += ledger.unavailable
+        ledger.unavailable = 0
         finder.problems += [("broken", problem) for problem in self.target.remains(ledger.url)]
         finder.look(life.number, [order.process for order in life.orders])
         erasing = any(ledger.erasing(order.process) for order in life.orders)

@@ -57,6 +57,21 @@ class SQLiteTarget:
         return _POINTS
 
     @property
+    def outages(self) -> Sequence[str]:
+        """See `Target`: there is no server."""
+        return ()
+
+    @property
+    def told(self) -> str:
+        """See `Target`."""
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    @property
+    def arguments(self) -> str:
+        """See `Target`."""
+        return f"--url {self.fixed}" if self.fixed is not None else ""
+
+    @property
     def parallel(self) -> bool:
         """See `Target`."""
         return self.fixed is None
@@ -64,6 +79,10 @@ class SQLiteTarget:
     def url(self, era: int) -> str:
         """See `Target`."""
         return self.fixed if self.fixed is not None else f"sqlite:///{self.folder}/era-{era}.db"
+
+    def strike(self, outage: str, random: Random) -> None:
+        """See `Target`: there is no server."""
+        raise NotImplementedError
 
     def doom(self, point: str, nth: int, seed: int, die: Callable[[], None]) -> Callable[[], None]:
         """Patch this process, which is about to die anyway: its connections, and its file locks."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sqlite3
 from collections import Counter
 from typing import Any
 
@@ -19,10 +18,15 @@ class Summary:
 
     Attributes:
         seed: what lives were drawn from.
-        kills: processes that were killed; `points` says how many of them where.
+        store: the backend, with its version.
+        kills: writers that were killed, or outages of the server where those are what is tried; `points` says how many
+            of them where.
         missed: by point, lives that ended before they came to it, and were killed from outside.
         commands: sent by writers; of these `acknowledged` were told that they were done, `refused` were told why not,
             `committed_unheard` are in the log though nobody heard so, `absent` are not and nobody heard of them.
+        unavailable: commands whose sender was told that the store is not available: these count as unheard.
+        resumed: writers that were acknowledged again after an outage.
+        away: seconds from the moment at which the server was back until every writer was acknowledged again, at most.
         verified, inspected: how often a project's log was folded, and a store looked through by its own means.
         repeated: keyed commands that were sent again after their sender's death.
         leases_back: leases of the dead that were taken back.
@@ -35,6 +39,7 @@ class Summary:
     """
 
     seed: int
+    store: str = ""
     kills: int = 0
     points: Counter[str] = field(factory=Counter)
     missed: Counter[str] = field(factory=Counter)
@@ -43,6 +48,9 @@ class Summary:
     refused: int = 0
     committed_unheard: int = 0
     absent: int = 0
+    unavailable: int = 0
+    resumed: int = 0
+    away: float = 0.0
     verified: int = 0
     inspected: int = 0
     repeated: int = 0
@@ -76,7 +84,7 @@ class Summary:
         """Everything as one JSON object."""
         said: dict[str, Any] = asdict(self)
         said.update(ok=self.ok, kills_per_minute=round(self.kills_per_minute, 1), seconds=round(self.seconds, 1))
-        said.update(python=platform.python_version(), sqlite=sqlite3.sqlite_version)
+        said.update(python=platform.python_version(), away=round(self.away, 2))
         return json.dumps(said, indent=2, sort_keys=True)
 
     def text(self) -> str:
@@ -85,13 +93,23 @@ class Summary:
         lines = [
             (
                 f"{self.kills} kills in {self.seconds:.0f} s ({self.kills_per_minute:.0f} a minute), seed {self.seed}, "
-                f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+                f"Python {platform.python_version()}, {self.store}"
             ),
             "  at " + ", ".join(f"{point} {count}" for point, count in sorted(self.points.items())),
             *([f"  never came to {dict(self.missed)}, killed from outside"] if self.missed else []),
             (
                 f"{self.commands} commands: {self.acknowledged} acknowledged, {self.refused} refused, "
                 f"{self.committed_unheard} committed but not heard of, {self.absent} absent"
+            ),
+            *(
+                [
+                    (
+                        f"  {self.unavailable} were told that the store is not available; {self.resumed} writers went "
+                        f"on after an outage, the slowest {self.away:.1f} s after the server was back"
+                    )
+                ]
+                if self.resumed
+                else []
             ),
             (
                 f"{self.verified} verifications, {self.inspected} inspections of stores, {self.repeated} repetitions, "

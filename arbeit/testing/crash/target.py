@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 from arbeit.core.errors import ArbeitError, Code
@@ -20,11 +21,26 @@ class Target(Protocol):
         """The points at which a writer can be killed by name, and how often at most it passes one before."""
 
     @property
+    def outages(self) -> Sequence[str]:
+        """What may befall the backend's server while writers go on; where there is any, nothing else is done."""
+
+    @property
     def parallel(self) -> bool:
         """Whether one store can be looked at while writers use another: `url` gives different ones."""
 
     def url(self, era: int) -> str:
         """The store of an era: stores are changed from time to time so that looking at them stays quick."""
+
+    @property
+    def told(self) -> str:
+        """What the backend is, with its version."""
+
+    @property
+    def arguments(self) -> str:
+        """How a command line of the rig names this target; "" for what it uses by itself."""
+
+    def strike(self, outage: str, random: Random) -> None:
+        """In the rig: let an outage happen, and return when the server is back."""
 
     def doom(self, point: str, nth: int, seed: int, die: Callable[[], None]) -> Callable[[], None]:
         """In a writer, before it opens the store: call `die` where the point is passed for the nth time.
@@ -45,15 +61,21 @@ def target_of(url: str | None, folder: Path) -> Target:
     Raises:
         ArbeitError: INVALID_INPUT for a URL of a backend whose kill points are not known.
     """
-    from arbeit.testing.crash.sqlite import SQLiteTarget  # noqa: PLC0415 - it is a target of this module's kind
+    from arbeit.testing.crash.postgres import SCHEMES, PostgresTarget  # noqa: PLC0415 - targets of this module's kind
+    from arbeit.testing.crash.sqlite import SQLiteTarget  # noqa: PLC0415 - as above
 
     if url is None:
         return SQLiteTarget(folder)
+    if url.startswith(SCHEMES):
+        return PostgresTarget(url)
     if not url.startswith("sqlite:///"):
         raise ArbeitError(
             Code.INVALID_INPUT,
             f"it is not known where to kill writers of {url}",
-            suggestions=("Use sqlite:///path/to/a/new/file.db.", "Or give a `Target` of your own to `run`."),
+            suggestions=(
+                "Use sqlite:///path/to/a/new/file.db, or postgresql://.",
+                "Or give a `Target` of your own to `run`.",
+            ),
             data={"field": "url"},
         )
     return SQLiteTarget(folder, url)

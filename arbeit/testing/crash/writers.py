@@ -13,7 +13,6 @@ import arbeit.sync
 from arbeit.hub import open as open_hub
 from arbeit.testing.crash.acts import Caller
 from arbeit.testing.crash.orders import KEY, SETTINGS, Order, writers_clock
-from arbeit.testing.crash.target import RANDOM
 from arbeit.testing.linearizability import Recorder
 
 DIED = "killed itself"
@@ -31,7 +30,7 @@ def live(order: Order) -> None:
     if order.prepare is not None:
         order.prepare()
     opened: Callable[[], None] = _nothing
-    if order.point != RANDOM:
+    if order.point in order.target.points:
         opened = order.target.doom(order.point, order.nth, order.seed, die)
     if order.callers is None:
         _alone(order, recorder, opened)
