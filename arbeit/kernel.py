@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arbeit import policies, telemetry
@@ -302,6 +303,18 @@ def _asked(provider: SecretProvider, path: str) -> str | ArbeitError:
         f"the provider of secrets failed ({problem})",
         suggestions=("See that it can be reached, and that the path is there.",),
         retryable=True,
+    )
+
+
+def too_many(actor: str, wait: float) -> ArbeitError:
+    """The error of an actor that sends more commands than its limit allows."""
+    seconds = ceil(wait * 1000) / 1000
+    return ArbeitError(
+        Code.OVERLOADED,
+        f"{actor} sends more commands than its limit allows",
+        suggestions=(f"Try again in {seconds:g} s; commands that belong together cost less as one.",),
+        retryable=True,
+        data={"retry_after": seconds},
     )
 
 

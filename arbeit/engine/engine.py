@@ -50,6 +50,7 @@ class Engine(Waiting):
         self._store = wiring.store
         self._clock = wiring.clock
         self._signals = wiring.signals
+        self._limits = wiring.limits
         self._background = background
         self._inline = not wiring.store.capabilities.blocking
         self._lanes: dict[str, Lane] = {}
@@ -129,6 +130,8 @@ class Engine(Waiting):
         A caller that is cancelled leaves its command in the lane: it is committed once, and what it was granted
         is given back.
         """
+        if self._limits is not None:
+            await self._admit(self._limits, project, command)
         pending = Pending(command, Event())
         self._send(project, pending)
         try:
@@ -153,6 +156,8 @@ class Engine(Waiting):
         """Run commands in as few transactions as fit, those of one kind in order; each succeeds or fails alone."""
         results: list[Reply | ArbeitError] = []
         for start in range(0, len(commands), MAX_COMMANDS):
+            if self._limits is not None:
+                await self._admit_all(self._limits, project, commands[start : start + MAX_COMMANDS])
             chunk = [Pending(command, Event()) for command in commands[start : start + MAX_COMMANDS]]
             for pending in chunk:
                 self._send(project, pending)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import anyio
@@ -22,13 +24,17 @@ from arbeit.core.model import Event as Recorded
 from arbeit.core.policy import EVERYTHING
 from arbeit.engine.pausing import sleep_or
 from arbeit.engine.waiters import Waiter, Waiters
-from arbeit.kernel import POLL
-from arbeit.ports import Clock, Signals, Wake
+from arbeit.kernel import POLL, too_many
+from arbeit.ports import Clock, Limits, Signals, Wake
 from arbeit.wakes import wake_of
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
 
+_ASKED: ContextVar[bool] = ContextVar("asked", default=False)
+"""Whether the present task goes on with what was counted before."""
+_UNLIMITED = frozenset({"lease.renew", "sweep"})
+"""Commands that no limit holds up: without them, work would be lost that was paid for."""
 RELAXED_POLL = 1.0
 """Seconds between two looks for what others committed, while hints come through; jittered by half."""
 
@@ -84,7 +90,7 @@ class Waiting(Asking):
                     break
                 cause = waiter.begin()
                 try:
-                    reply = await self.execute(project, command)
+                    reply = await self._look_again(project, command)
                 except BaseException:
                     # The wake-up was of no use here: leaving passes it on.
                     waiter.cause = cause
@@ -95,6 +101,34 @@ class Waiting(Asking):
         finally:
             waiters.leave(waiter)
         return reply
+
+    async def _look_again(self, project: str, command: c.ClaimTasks) -> Reply:
+        # Whoever waits asked once: looks that follow from wake-ups are not counted as its commands.
+        asked = _ASKED.set(True)
+        try:
+            return await self.execute(project, command)
+        finally:
+            _ASKED.reset(asked)
+
+    @staticmethod
+    async def _admit(limits: Limits, project: str, command: c.Command) -> None:
+        """Count a command of an actor.
+
+        Raises:
+            ArbeitError: OVERLOADED where it is one more than its limit allows, with the seconds to wait.
+        """
+        if command.operation in _UNLIMITED or _ASKED.get():
+            return
+        wait = await limits.take(project, command.actor)
+        if wait > 0:
+            raise too_many(command.actor, wait)
+
+    async def _admit_all(self, limits: Limits, project: str, commands: Sequence[c.Command]) -> None:
+        """Count commands that come together, and wait until all of them are allowed: a bulk call has the patience."""
+        counts = Counter(command.actor for command in commands if command.operation not in _UNLIMITED)
+        for actor, count in counts.items():
+            while (wait := await limits.take(project, actor, count)) > 0:
+                await self._clock.sleep(wait)
 
     async def _known_capabilities(self, project: str, command: c.ClaimTasks) -> frozenset[str]:
         if command.capabilities is not None:
