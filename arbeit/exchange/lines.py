@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from attrs import frozen
 
+from arbeit import envelope
 from arbeit.core import model
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import MAX_INTEGER, MAX_MOMENT
-from arbeit.core.record import builder, names_of, sparse
-from arbeit.core.sound import unsound
+from arbeit.core.limits import MAX_MOMENT
+from arbeit.core.record import names_of, sparse
+from arbeit.envelope import is_position
 from arbeit.exchange.draft import invalid, label, legible
-from arbeit.wire import micros, rfc3339
+from arbeit.wire import rfc3339
 
 VERSION = 1
 LINE_BYTES = 16 * 1024 * 1024
 """The longest line of an export that is read: a fact of all the text that a command may carry, escaped twice, fits."""
 LIVENESS = frozenset({"expires_at", "heartbeat_at", "last_seen_at"})
 """Fields that have no history, and that no line has."""
-_TIMES = frozenset({"at", "ends_by"})
+_TIMES = frozenset({"ends_by"})
 _OBJECTS = frozenset({"metadata", "inputs", "outputs", "settings", "usage"})
 
 
@@ -74,9 +74,7 @@ SHAPES: Mapping[str, Shape] = {
     "artifact": Shape("artifact", model.Artifact, ("id", "task_id", "name", "media_type", "size", "sha256", "uri")),
     "run": Shape("run", model.Run, ("id", "task_id", "agent_id", "attempt", "started_at", "ended_at", "result")),
     "lease": Shape("lease", model.Lease, ("id", "task_id", "agent_id", "run_id", "fence", "ttl"), LIVENESS),
-    "event": Shape(
-        "event", model.Event, ("position", "type", "version", "at", "actor", "task_id"), frozenset({"project"})
-    ),
+    "event": Shape("event", model.Event, envelope.ALWAYS, envelope.WITHOUT),
 }
 """What lines there are, in the order of an export."""
 OF_KIND: Mapping[str, str] = {shape.kind: name for name, shape in SHAPES.items()}
@@ -94,16 +92,16 @@ def header(project: str, head: model.Head) -> bytes:
 def writer(kind: str) -> Callable[[Any], bytes]:
     """What makes a line of an entity, for a kind of the store."""
     name = OF_KIND[kind]
+    if kind == "event":
+        return lambda event: envelope.text_of(event) + b"\n"
     shape = SHAPES[name]
     timed = frozenset(one for one in names_of(shape.cls) if one.endswith("_at") or one in _TIMES)
     differing = sparse(shape.cls, shape.without.union(shape.always))
     objects = _OBJECTS.intersection(names_of(shape.cls))
-    always, event = shape.always, kind == "event"
+    always = shape.always
 
     def write(entity: Any) -> bytes:  # noqa: ANN401 - an instance of the shape's class
         said: dict[str, Any] = {"kind": name}
-        if event:
-            said["id"] = entity.id
         for one in always:
             said[one] = getattr(entity, one)
         said.update(differing(entity))
@@ -165,14 +163,10 @@ def header_of(document: object, name: str) -> Header:
             suggestions=("Upgrade Arbeit.",),
         )
     project, position, last = (document.get(one) for one in ("project", "position", "hash"))
-    sound = version == VERSION and isinstance(project, str) and isinstance(last, str) and _is_position(position)
+    sound = version == VERSION and isinstance(project, str) and isinstance(last, str) and is_position(position)
     if not sound:
         raise invalid(f"{name} has a first line that says neither project nor where its log ends", "Export it anew.")
     return Header(str(project), int(str(position)), str(last))
-
-
-def _is_position(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_INTEGER
 
 
 def documents(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -217,41 +211,13 @@ def _object(line: bytes, number: int, name: str) -> dict[str, Any]:
     return said
 
 
-def moment(value: object) -> int | None:
-    """Microseconds since 1970 from RFC 3339 text, or from what stands there where that has no words for it.
-
-    Raises:
-        TypeError, ValueError: for what is no moment.
-    """
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    if not isinstance(value, str):
-        raise TypeError(value)
-    at = datetime.fromisoformat(value)
-    if at.tzinfo is None:
-        raise ValueError(value)
-    return micros(at)
-
-
 def event_of(said: Mapping[str, Any], project: str) -> model.Event:
     """The event that a line says.
 
     Raises:
         ArbeitError: INVALID_INPUT for a line that lacks a field of an event, or has one of another type.
     """
-    get = said.get
-    try:
-        at = moment(get("at"))
-    except (TypeError, ValueError):
-        at = None
-    event: model.Event = builder(model.Event)(project, *(at if name == "at" else get(name) for name in _EVENT))
-    version = event.task_version
-    wrong = "at" if at is None else unsound(event)
-    if wrong is None and version is not None and not _is_position(version):
-        wrong = "task_version"
-    if wrong is not None:
-        raise invalid(f"event {legible(label(get('id')))} has no sound {wrong}", "Export it anew.")
+    event = envelope.event_of(said, project)
+    if isinstance(event, str):
+        raise invalid(f"event {legible(label(said.get('id')))} has no sound {event}", "Export it anew.")
     return event
-
-
-_EVENT = names_of(model.Event)[1:]

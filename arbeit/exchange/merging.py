@@ -11,8 +11,9 @@ from attrs import frozen
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
+from arbeit.envelope import moment
 from arbeit.exchange.draft import label, legible
-from arbeit.exchange.lines import documents, header_of, moment
+from arbeit.exchange.lines import documents, header_of
 
 _STAYS: Mapping[str, str] = {
     "project": "a project keeps its own name and settings",

@@ -430,7 +430,8 @@ def test_a_database_of_the_version_before_takes_a_restore(lived: Team, file: Pat
         pass
     connection = sqlite3.connect(tmp_path / "sqlite.db")
     connection.executescript(
-        "ALTER TABLE projects DROP COLUMN restoring; DROP INDEX tasks_status_priority; PRAGMA user_version = 2;"
+        "ALTER TABLE projects DROP COLUMN restoring; DROP INDEX tasks_status_priority; DROP TABLE leaders;"
+        "DROP TABLE offsets; PRAGMA user_version = 2;"
     )
     connection.close()
     with place(tmp_path, "sqlite", lived.clock) as hub:

@@ -17,8 +17,9 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Event
 from arbeit.core.policy import EVERYTHING
 from arbeit.core.record import change, names_of
+from arbeit.envelope import moment
 from arbeit.exchange import export, restore
-from arbeit.exchange.lines import event_of, moment
+from arbeit.exchange.lines import event_of
 from arbeit.exchange.restoring import Restored
 from arbeit.testing.clock import VirtualClock
 from arbeit.wire import WIRE
