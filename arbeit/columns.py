@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from arbeit.core import model
 from arbeit.core.compact import compact
@@ -55,12 +55,16 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+ColumnType = Literal["text", "integer", "boolean", "json"]
+
+
 @frozen
 class Codec:
     """How one kind of entity stands in its table."""
 
     table: str
     columns: tuple[str, ...]
+    types: tuple[ColumnType, ...]
     write: Callable[[Any], Sequence[Any]]
     read: Callable[[Sequence[Any]], Any]
 
@@ -88,7 +92,14 @@ def _codec(cls: type, table: str) -> Codec:
             values[at] = convert(values[at])
         return builder(cls)(*values)
 
-    return Codec(table, names, write, read)
+    return Codec(table, names, tuple(_type_of(cls, name) for name in names), write, read)
+
+
+def _type_of(cls: type, name: str) -> ColumnType:
+    if name in _LISTS or name in _OBJECTS:
+        return "json"
+    said = str(cls.__annotations__[name]).partition(" |")[0]
+    return {"int": "integer", "bool": "boolean"}.get(said, "text")  # type: ignore[return-value]  # of these
 
 
 CODECS: Mapping[str, Codec] = {

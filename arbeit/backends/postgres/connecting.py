@@ -1,0 +1,159 @@
+"""Connections: a pool that comes back after the server did, and transactions that tell who they are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from arbeit.backends.postgres.errors import as_arbeit, is_lost
+from arbeit.backends.postgres.settings import Settings
+from arbeit.core.errors import ArbeitError, Code
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+_FIRST_WAIT = 0.02
+_LONGEST_WAIT = 1.0
+_PATIENCE = 10.0
+"""How much longer than `frozen` a lock is waited for: a holder that is frozen is ended by then."""
+
+
+def connect_options(settings: Settings) -> dict[str, object]:
+    """What every connection of a store is opened with."""
+    return {
+        "dsn": settings.dsn,
+        "command_timeout": settings.timeout + _PATIENCE,
+        "timeout": max(settings.wait, 1.0),
+        "statement_cache_size": 400 if settings.prepared else 0,
+        "max_cached_statement_lifetime": 0,
+    }
+
+
+async def _leave_clean(connection: Connection) -> None:
+    """What a pool runs as a connection comes back: nothing, as transactions leave no session state behind."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+class Connections:
+    """The connections of one store, on one event loop."""
+
+    def __init__(self, settings: Settings, chance: Callable[[], float]) -> None:
+        self.settings = settings
+        self._chance = chance
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+        self._timeouts = (
+            f"set_config('lock_timeout', '{int((settings.frozen + _PATIENCE) * 1000)}', true), "
+            f"set_config('statement_timeout', '{int((settings.timeout) * 1000)}', true), "
+            f"set_config('idle_in_transaction_session_timeout', '{int(settings.frozen * 1000)}', true)"
+        )
+        self.role: str | None = None
+        """The role to take on in transactions, if it is not the connection's own."""
+
+    async def _ready(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(
+                        min_size=0,
+                        max_size=self.settings.pool,
+                        max_inactive_connection_lifetime=300.0,
+                        reset=_leave_clean,
+                        **connect_options(self.settings),
+                    )
+        return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool; one that broke is not given out again."""
+        pool = await self._ready()
+        connection = await pool.acquire()
+        try:
+            yield connection  # type: ignore[misc]  # a proxy that stands for one
+        except BaseException:
+            if connection.is_in_transaction() or connection.is_closed():
+                # Nobody knows what it is still doing: the server ends its transaction with it.
+                connection.terminate()
+            raise
+        finally:
+            await asyncio.shield(pool.release(connection))
+
+    @asynccontextmanager
+    async def begun(self, project: str, *, lock: str | None = None, extra: str = "") -> AsyncIterator[Connection]:
+        """A connection in a transaction that may see this project alone, and has run `lock` after that.
+
+        A server that cannot be reached is waited for, with back-off: nothing has been asked of it yet.
+        """
+        started, delay = time.monotonic(), _FIRST_WAIT
+        begin = self.begin(project, lock=lock, extra=extra)
+        while True:
+            entered = False
+            try:
+                async with self.connection() as connection:
+                    await connection.execute(begin)
+                    entered = True
+                    yield connection
+                    return
+            except Exception as error:
+                if entered or not is_lost(error):
+                    raise
+                left = self.settings.wait - (time.monotonic() - started)
+                if left <= 0:
+                    raise as_arbeit(error, self.settings) from error
+            await asyncio.sleep(min(delay * (0.5 + self._chance()), left))
+            delay = min(delay * 2, _LONGEST_WAIT)
+
+    def begin(self, project: str, *, lock: str | None = None, extra: str = "") -> str:
+        """The statements that begin a transaction: one round trip, as the simple protocol takes several at once."""
+        role = f", set_config('role', {quoted(self.role)}, true)" if self.role is not None else ""
+        return (
+            f"BEGIN{extra}; SELECT set_config('arbeit.project', {quoted(project)}, true), {self._timeouts}, "
+            f"set_config('enable_seqscan', 'off', true){role}; {lock or ''}"
+        )
+
+    async def close(self) -> None:
+        """Close every connection; those in use are given a moment."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                pool.terminate()
+
+
+def quoted(text: str) -> str:
+    """A literal. Connections refuse servers where a backslash in one means anything."""
+    if "\0" in text:
+        raise ArbeitError(Code.INVALID_INPUT, "a NUL character cannot be stored", suggestions=("Leave it out.",))
+    return "'" + text.replace("'", "''") + "'"
+
+
+@asynccontextmanager
+async def alone(settings: Settings) -> AsyncIterator[Connection]:
+    """One connection outside of any pool, for opening and migrating."""
+    try:
+        connection: Connection = await asyncpg.connect(**connect_options(settings))
+    except Exception as error:
+        raise as_arbeit(error, settings) from error
+    try:
+        if connection.get_settings().standard_conforming_strings != "on":
+            hint = "ALTER DATABASE ... SET standard_conforming_strings = on."
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE, f"{settings.shown} has standard_conforming_strings off", suggestions=(hint,)
+            )
+        yield connection
+    except Exception as error:
+        ours = as_arbeit(error, settings)
+        if ours is error:
+            raise
+        raise ours from error
+    finally:
+        await connection.close(timeout=5)

@@ -1,0 +1,73 @@
+"""The event loop on which a store's connections live, for callers who have none or another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from arbeit.core.errors import ArbeitError, Code
+
+T = TypeVar("T")
+
+
+class Home:
+    """One event loop: that of an engine which moved in, or one in a thread of its own, begun when first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller runs on this very loop, and may await what lives there."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def move_in(self) -> bool:
+        """Make the running loop this home, if nobody has begun one; whether it is."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            return self.here
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on this loop, and wait for it in the caller's thread."""
+        if self.here:
+            coroutine.close()
+            msg = "a blocking call from the event loop that would have to answer it"
+            raise RuntimeError(msg)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._begun()).result()
+
+    def _begun(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._run, args=(self._loop,), name="arbeit-postgres", daemon=True)
+                self._thread.start()
+            if self._loop.is_closed():
+                raise ArbeitError(
+                    Code.NOT_INITIALIZED,
+                    "the event loop that this store was opened in has ended",
+                    suggestions=("Open Arbeit anew.",),
+                )
+            return self._loop
+
+    @staticmethod
+    def _run(loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.run_forever()
+        finally:
+            loop.close()
+
+    def leave(self) -> None:
+        """End the loop, if it is in a thread of its own."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()

@@ -1,0 +1,160 @@
+"""What a batch leaves behind, in one statement: whatever the batch, one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from arbeit.backends.postgres import statements
+from arbeit.backends.postgres.statements import SEQ_BITS, insert_of, update_of
+from arbeit.columns import CODECS, row_of
+from arbeit.core.model import Beat, Changes, ContextEntry, Lease, Task
+from arbeit.core.record import change
+from arbeit.core.searching import words
+
+NEVER = 2**63 - 1
+_LEXEME = 400
+_PROJECT = 0
+
+
+class Saving:
+    """Puts together the statement that writes some changes. The same shape of changes gives the same text."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._sql = statements.load("saving.sql", schema)
+
+    def statement(self, project: str, changes: Changes, *, first: bool) -> tuple[str, list[Any]]:
+        """What writes these changes; `first` says that the project has no head yet."""
+        made = _Statement(self._schema, self._sql, project, _base(changes))
+        beats = {beat.lease_id: beat for beat in changes.beats}
+        position = changes.head.position
+        due = NEVER
+        for entities, write in ((changes.new, insert_of), (changes.changed, update_of)):
+            for kind, rows in entities.items():
+                told = _with_beats(rows, beats) if kind == "lease" and beats else rows
+                due = min(due, _due(kind, told))
+                made.rows(write, kind, [row_of(project, kind, entity, position) for entity in told])
+        made.texts(changes)
+        if gone := changes.gone.get("relationship"):
+            made.part("relationships_gone", list(gone))
+        if beats:
+            due = min(due, *(beat.expires_at for beat in beats.values()))
+            made.part("beats", *_across([(one.lease_id, one.expires_at, one.heartbeat_at) for one in beats.values()]))
+        self._log(made, project, changes, first=first)
+        if first:
+            made.part("first_due", due)
+        elif due < NEVER:
+            made.part("due", due)
+        return made.done()
+
+    @staticmethod
+    def _log(made: _Statement, project: str, changes: Changes, *, first: bool) -> None:
+        if changes.events:
+            made.rows(insert_of, "event", [CODECS["event"].write(event) for event in changes.events])
+            head = changes.head
+            made.part("first_head" if first else "head", head.position, head.hash, head.virtual_time, head.at)
+        if changes.receipts:
+            write = CODECS["receipt"].write
+            made.rows(insert_of, "receipt", [(project, *write(receipt)) for receipt in changes.receipts])
+        if changes.erased:
+            made.part("erased", *_across(changes.erased))
+        if changes.reissued:
+            made.part(
+                "reissued", *_across([(one.actor, one.operation, one.key, one.reply) for one in changes.reissued])
+            )
+        if changes.forget_receipts_before is not None:
+            made.part("forgotten", changes.forget_receipts_before)
+
+
+def _base(changes: Changes) -> int:
+    """What new rows are numbered from: where the log stood before, so that they come after all that is there."""
+    return (changes.head.position - len(changes.events)) << SEQ_BITS
+
+
+def _with_beats(leases: Sequence[Lease], beats: dict[str, Beat]) -> list[Lease]:
+    """Leases with their renewals of the same batch: one statement may touch a row but once."""
+    told = []
+    for lease in leases:
+        beat = beats.pop(lease.id, None)
+        told.append(
+            change(lease, expires_at=beat.expires_at, heartbeat_at=beat.heartbeat_at) if beat is not None else lease
+        )
+    return told
+
+
+def _due(kind: str, rows: Sequence[Any]) -> int:
+    if kind == "lease":
+        return min((row.expires_at for row in rows if row.ended_at is None), default=NEVER)
+    if kind == "task":
+        return min((row.ready_at for row in rows if row.claim_status == "delayed"), default=NEVER)
+    return NEVER
+
+
+def _across(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+class _Statement:
+    def __init__(self, schema: str, sql: Mapping[str, str], project: str, base: int) -> None:
+        self._schema = schema
+        self._sql = sql
+        self._parameters: list[Any] = [project, base]
+        self._parts: list[str] = []
+
+    def rows(self, write: Any, kind: str, rows: Sequence[Sequence[Any]], ) -> None:  # noqa: ANN401 - insert_of or update_of
+        """Write rows of a kind, each its project first."""
+        sql, _ = write(kind, self._schema, len(self._parameters) + 1)
+        self._parts.append(sql)
+        columns = _across(rows)
+        self._parameters += columns if kind in {"project", "event"} else columns[1:]
+
+    def part(self, name: str, *parameters: object, **names: str) -> None:
+        """Write something else."""
+        sql = self._sql[name]
+        for word, value in names.items():
+            sql = sql.replace("{" + word + "}", value)
+        for number, value in enumerate(parameters, start=1):
+            self._parameters.append(value)
+            sql = sql.replace(f"%{number}", f"${len(self._parameters)}")
+        self._parts.append(sql)
+
+    def texts(self, changes: Changes) -> None:
+        """Keep what is searched in step: of new rows, and of those whose text is another."""
+        project = str(self._parameters[_PROJECT])
+        for kind in ("task", "entry"):
+            if new := changes.new.get(kind):
+                self.part("texts", kind, [lexemes(project, one) for one in new])
+        reworded = frozenset(changes.reworded or ())
+        tasks = changes.changed.get("task", ())
+        other = [task for task in tasks if changes.reworded is None or task.id in reworded]
+        if other:
+            self.part("texts_reworded", "task", *_across([(task.id, lexemes(project, task)) for task in other]), table="tasks")
+        if entries := changes.changed.get("entry"):
+            self.part(
+                "texts_reworded", "entry", *_across([(entry.id, lexemes(project, entry)) for entry in entries]), table="entries"
+            )
+
+    def done(self) -> tuple[str, list[Any]]:
+        """The whole statement: what stands before the last is run all the same, in no order."""
+        *before, last = self._parts
+        used = [f"p{number} AS ({sql})" for number, sql in enumerate(before)]
+        # $2 is named for the server, which has to know a type for every parameter.
+        used.append("base AS (SELECT $1::text, $2::bigint)")
+        return f"WITH {', '.join(used)} {last}", self._parameters
+
+
+def lexemes(project: str, row: Task | ContextEntry) -> str:
+    """The words of what is searched, once each, and the one that keeps a search among its project's."""
+    texts = (row.content,) if isinstance(row, ContextEntry) else (row.title, row.intent, row.description)
+    return " ".join([own(project), *sorted({cut(word) for text in texts for word in words(text)})])
+
+
+def cut(word: str) -> str:
+    """As much of a word as is indexed: a lexeme may have 2 KB, and what is found is compared in full anyway."""
+    return word[:_LEXEME]
+
+
+def own(project: str) -> str:
+    """The lexeme of a project: no word of a text has a colon."""
+    return f"in:{project}"

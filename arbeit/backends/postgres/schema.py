@@ -1,0 +1,196 @@
+"""The schema of a deployment: made, brought up to date, and told of."""
+
+from __future__ import annotations
+
+import os
+
+import asyncpg
+
+from arbeit.backends.postgres import statements
+from arbeit.backends.postgres.connecting import Connection, alone
+from arbeit.backends.postgres.settings import Settings
+from arbeit.core.declare import frozen
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.view import KINDS
+
+COMPATIBLE = 1
+"""The oldest schema version that this code's migrations leave usable for the code of that version."""
+_OPEN = ("meta", "heads", "dues", "leaders", "offsets")
+"""Tables outside of row level security."""
+
+
+@frozen
+class Status:
+    """How a schema stands to this code. `version` is 0 where there is none; `role` is what transactions run as.
+
+    `pending` are the numbers of the migrations to run, `own` whether the connection may do without taking on a role.
+    """
+
+    schema: str
+    version: int
+    known: int
+    compatible: int
+    role: str
+    secured: bool
+    server: str
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """The migrations that are not there yet."""
+        return tuple(range(self.version + 1, self.known + 1))
+
+
+async def status(settings: Settings) -> Status:
+    """How the schema stands."""
+    async with alone(settings) as connection:
+        return await _status(connection, settings)
+
+
+async def _status(connection: Connection, settings: Settings) -> Status:
+    known = len(statements.migrations())
+    there = await connection.fetchval(statements.admin("there"), settings.schema)
+    server = connection.get_server_version()
+    name = f"{server.major}.{server.minor}"
+    if not there:
+        return Status(settings.schema, 0, known, 0, settings.role, secured=False, server=name)
+    rows = await connection.fetch(statements.admin("meta", settings.schema))
+    meta = {row[0]: row[1] for row in rows}
+    secured = await connection.fetchval(statements.admin("secured"), settings.schema)
+    return Status(
+        settings.schema,
+        int(meta["version"]),
+        known,
+        int(meta["compatible"]),
+        meta["role"],
+        secured=bool(secured),
+        server=name,
+    )
+
+
+def plan(settings: Settings, version: int) -> list[str]:
+    """The statements that bring a schema from a version to what this code knows."""
+    known = statements.migrations()
+    wanted = [statements.in_schema(known[number], settings.schema) for number in range(version, len(known))]
+    if not wanted:
+        return []
+    start = [f"CREATE SCHEMA IF NOT EXISTS {settings.schema}"] if version == 0 else []
+    return [*start, *wanted, *_grants(settings)]
+
+
+def _grants(settings: Settings) -> list[str]:
+    schema, role = settings.schema, settings.role
+    ruled = [*(statements.table(kind) for kind in KINDS if kind != "project"), "events", "receipts", "texts"]
+    mine = "(SELECT current_setting('arbeit.project', true))"
+    made = []
+    for table, key in [("projects", "key"), *((table, "project") for table in ruled)]:
+        made += [
+            f"ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY",
+            f"DROP POLICY IF EXISTS own_project ON {schema}.{table}",
+            f"CREATE POLICY own_project ON {schema}.{table} USING ({key} = {mine}) WITH CHECK ({key} = {mine})",
+        ]
+    writable = ", ".join(f"{schema}.{table}" for table in ("projects", *ruled, *_OPEN[1:]))
+    return [
+        *made,
+        f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
+        f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {writable} TO {role}",
+        f"GRANT SELECT ON {schema}.meta TO {role}",
+        f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
+    ]
+
+
+async def migrate(settings: Settings) -> Status:
+    """Bring the schema up to date, one process at a time; what is up to date already is left alone.
+
+    Servers that run the code of a version from `COMPATIBLE` on may go on meanwhile.
+    """
+    async with alone(settings) as connection:
+        await connection.execute("SET statement_timeout = 0")
+        found = await _status(connection, settings)
+        if not found.pending:
+            return found
+        async with connection.transaction():
+            await connection.execute(statements.admin("alone"), settings.schema)
+            found = await _status(connection, settings)
+            if found.version > found.known:
+                refuse_strange(found, settings)
+            if not found.pending:
+                return found
+            await _have_role(connection, settings)
+            # So that a migration that cannot get its locks gives way to the servers that run, rather than hold them up.
+            await connection.execute("SET LOCAL lock_timeout = '5s'")
+            for script in plan(settings, found.version):
+                await connection.execute(script)
+            await _mark(connection, settings, found.known)
+        return await _status(connection, settings)
+
+
+async def _mark(connection: Connection, settings: Settings, version: int) -> None:
+    keep = statements.admin("keep_meta", settings.schema)
+    put = statements.admin("put_meta", settings.schema)
+    await connection.execute(keep, "lease_key", os.urandom(32).hex())
+    await connection.execute(put, "version", str(version))
+    await connection.execute(put, "compatible", str(COMPATIBLE))
+    await connection.execute(put, "role", settings.role)
+
+
+async def _have_role(connection: Connection, settings: Settings) -> None:
+    """See that the role of the application is there, and that whoever migrates may hand it out."""
+    role = settings.role
+    there = await connection.fetchrow(statements.admin("role"), role)
+    if there is None:
+        try:
+            # Roles are the whole cluster's: another database may be making the same one at this moment.
+            async with connection.transaction():
+                await connection.execute(f"CREATE ROLE {role} NOLOGIN")
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            pass
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                f"there is no role {role}, and this user may not make one",
+                suggestions=(f"Let an administrator run: CREATE ROLE {role} NOLOGIN; GRANT {role} TO <this user>;",),
+            ) from error
+        there = await connection.fetchrow(statements.admin("role"), role)
+    if there is None or there["rolsuper"] or there["rolbypassrls"]:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"role {role} could bypass row level security",
+            suggestions=("Name a plain role with role=, one that is no superuser and has no BYPASSRLS.",),
+            data={"field": "url"},
+        )
+    if not there["mine"]:
+        await connection.execute(f"GRANT {role} TO CURRENT_USER")
+
+
+def refuse_strange(found: Status, settings: Settings) -> None:
+    """Refuse a schema that this code cannot work with.
+
+    Raises:
+        ArbeitError: SCHEMA_TOO_NEW, or NOT_INITIALIZED for one that is to be migrated first.
+    """
+    if found.compatible > found.known:
+        raise ArbeitError(
+            Code.SCHEMA_TOO_NEW,
+            f"{settings.shown} has schema version {found.version}; this Arbeit knows {found.known}",
+            suggestions=("Upgrade arbeit.",),
+        )
+    if found.version < found.known:
+        what = f"has schema version {found.version}, and {found.known} is wanted" if found.version else "has no tables"
+        raise ArbeitError(
+            Code.NOT_INITIALIZED,
+            f"{settings.shown} {what} in schema {settings.schema}",
+            suggestions=("Run: arbeit admin migrate, as the owner of the schema.",),
+        )
+
+
+async def opened(settings: Settings) -> tuple[bytes, str | None]:
+    """Check the schema, making it where there is none; the key of leases, and the role to take on, if any."""
+    found = await status(settings)
+    if found.version == 0 and settings.create:
+        found = await migrate(settings)
+    refuse_strange(found, settings)
+    async with alone(settings) as connection:
+        key = await connection.fetchval(statements.admin("lease_key", settings.schema))
+        own = await connection.fetchval("SELECT current_user = $1", found.role)
+    return bytes.fromhex(key), None if own else found.role
