@@ -69,6 +69,8 @@ class Capabilities:
     """Several processes may use it at once."""
     blocking: bool
     """Its methods may wait for a disk or a lock, so an event loop calls them in a thread."""
+    parallel: bool = False
+    """Projects' transactions run beside each other, so each lane has a writer of its own."""
 
 
 @frozen
@@ -346,6 +348,10 @@ class Dumping(Protocol):
         Each kind in the order of arrival, or of its key (`BY_KEY`), see `arbeit.audit`; the steps may be made in
         several threads, one after another. Closing it releases what is held. Brings nothing where there is no project.
         """
+
+
+EmbedderLike = str | Embedder | Callable[[Sequence[str]], Sequence[Sequence[float]]]
+"""What `open` takes for one: a name, an object, or a function with a name (its attribute `name`, or its own)."""
 
 
 @frozen
