@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Never
 
 import anyio
-from anyio import Event
+from anyio import CancelScope, Event
 
 from arbeit.core.declare import frozen
 from arbeit.core.fairness import pickable
@@ -22,6 +24,8 @@ _VERSION = 1
 _MOST_NAMES = 64
 """Queues, requirement sets and agents that a wake names; one of more says that anything may have changed."""
 _MOST_PROJECTS = 1_000
+
+Hear = Callable[[Wake | None], None]
 
 
 def places(queue: Queue, *, opened: bool) -> int:
@@ -100,6 +104,11 @@ def write(origin: str, wakes: Sequence[Wake] | None, limit: int) -> list[str]:
     return [*texts, _text(origin, part)] if part else texts
 
 
+def blank(origin: str) -> str:
+    """A text that says nothing but where it comes from."""
+    return _text(origin, [])
+
+
 def _json(value: object) -> str:
     # ASCII, so that characters are bytes.
     return json.dumps(value, separators=(",", ":"))
@@ -171,41 +180,18 @@ class Outbox:
         self._stirred = Event()
         return write(origin, None if waiting is None else [*waiting.values()], limit)
 
+    def lost(self) -> None:
+        """Some of what was taken did not arrive: the next text is that anything may have happened."""
+        self._waiting = None
+        self._stirred.set()
+
     async def filled(self) -> None:
         """Come back once something waits."""
         while not self:
             await self._stirred.wait()
 
 
-# -- whether they come through -----------------------------------------------------------------------------------
-
-
-class Health:
-    """Whether a carrier of hints is there. The log says once that it is gone, and once that it is back."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.up = False
-        self._missed = False
-        """Whether its absence was told."""
-
-    def found(self, heard: Callable[[Wake | None], None]) -> None:
-        """It is there; what was sent meanwhile was missed."""
-        if self._missed:
-            self._missed = False
-            log.warning("%s is back", self.name)
-        self.up = True
-        heard(None)
-
-    def lost(self, heard: Callable[[Wake | None], None], error: BaseException) -> None:
-        """It does not answer, or not as it should."""
-        if not self._missed:
-            self._missed = True
-            reason = str(error) or type(error).__name__
-            log.warning("%s is away (%s): engines look by themselves until it is back", self.name, reason)
-        was_up, self.up = self.up, False
-        if was_up:
-            heard(None)
+# -- carried -----------------------------------------------------------------------------------------------------
 
 
 class Backoff:
@@ -224,3 +210,96 @@ class Backoff:
         """Wait before the next try."""
         seconds, self._next = self._next, min(self._most, 2 * self._next)
         await anyio.sleep(seconds * (0.5 + self._chance()))
+
+
+class Carrier:
+    """What `Signals` over a server have in common: tried again for ever, and said once when they are gone or back."""
+
+    def __init__(self, name: str, chance: Callable[[], float], limit: int) -> None:
+        """`name` is for the log, `chance` gives numbers in [0, 1), `limit` is how many bytes a text may have."""
+        self.healthy = False
+        self.origin = os.urandom(8).hex()
+        self.outbox = Outbox()
+        self._name = name
+        self._chance = chance
+        self._limit = limit
+        self._backoff = Backoff(chance)
+        self._missed = False
+        """Whether the log says that it is away."""
+
+    def wake(self, wake: Wake) -> None:
+        """Have the other processes told soon."""
+        self.outbox.add(wake)
+
+    async def run(self, heard: Hear) -> None:
+        """Listen and send until cancelled, through every loss of the connection; on trio no driver does it."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            log.warning("%s can be heard on asyncio alone: here, engines look by themselves", self._name)
+            await anyio.sleep_forever()
+        while True:
+            try:
+                await self.serve(heard)
+            except Exception as error:  # noqa: BLE001 - whatever befalls hints, engines go on without
+                self._lost(heard, error)
+            await self._backoff.pause()
+
+    async def serve(self, heard: Hear) -> None:
+        """Connect, say `found`, and go on until something fails."""
+        raise NotImplementedError
+
+    async def publish(self, text: str) -> None:
+        """Send one text."""
+        raise NotImplementedError
+
+    def found(self, heard: Hear) -> None:
+        """It is there; what was sent meanwhile was missed."""
+        if self._missed:
+            self._missed = False
+            log.warning("%s is back", self._name)
+        self._backoff.reset()
+        self.healthy = True
+        heard(None)
+
+    def _lost(self, heard: Hear, error: BaseException) -> None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if not self._missed:
+            self._missed = True
+            reason = str(error) or type(error).__name__
+            log.warning("%s is away (%s): engines look by themselves until it is back", self._name, reason)
+        was_healthy, self.healthy = self.healthy, False
+        if was_healthy:
+            heard(None)
+
+    def hand_on(self, text: str | bytes, heard: Hear) -> None:
+        """Pass on what a text of another process says."""
+        said = read(text)
+        if said.origin != self.origin:
+            for wake in (None,) if said.wakes is None else said.wakes:
+                heard(wake)
+
+    async def send(self, gather: float) -> Never:
+        """Publish what waits, and whatever comes within so many seconds as one text, until cancelled."""
+        while True:
+            await self.outbox.filled()
+            await self._send_rest()
+            await anyio.sleep(gather)
+
+    async def send_last(self, seconds: float) -> None:
+        """Publish what waits as the last that is done, if it can be done in so many seconds."""
+        with CancelScope(shield=True), anyio.move_on_after(seconds):
+            try:
+                await self._send_rest()
+            except Exception as error:
+                log.debug("the last wakes were not sent", exc_info=error)
+
+    async def _send_rest(self) -> None:
+        """Publish what waits."""
+        try:
+            for text in self.outbox.take(self.origin, self._limit):
+                await self.publish(text)
+        except BaseException:
+            self.outbox.lost()
+            raise

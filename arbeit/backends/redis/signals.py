@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
@@ -15,8 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from arbeit.backends.redis.link import CONNECT_DEADLINE, DEADLINE, FAILURES, Link
-from arbeit.ports import Wake
-from arbeit.wakes import Backoff, Health, Outbox, read
+from arbeit.wakes import Carrier, Hear
 
 log = logging.getLogger("arbeit")
 
@@ -26,50 +24,24 @@ CHECK = 0.5
 """Seconds between two looks whether Redis is there, and whether it is the one it was."""
 _TEXT_LIMIT = 60_000
 
-Hear = Callable[[Wake | None], None]
 
-
-class RedisSignals:
-    """`Signals` over publish and subscribe. On trio, for which Redis has no client, it never comes to be healthy."""
+class RedisSignals(Carrier):
+    """`Signals` over publish and subscribe."""
 
     def __init__(
-        self, link: Link, chance: Callable[[], float], beside: Sequence[Callable[[], Coroutine[Any, Any, Never]]] = ()
+        self,
+        link: Link,
+        chance: Callable[[], float],
+        beside: Sequence[Callable[[], Coroutine[Any, Any, Never]]] = (),
     ) -> None:
         """`chance` gives numbers in [0, 1) that spread attempts to connect; `beside` runs while one is there."""
+        super().__init__("Redis", chance, _TEXT_LIMIT)
         self._link = link
-        self._chance = chance
         self._beside = beside
-        self._origin = secrets.token_hex(8)
-        self._outbox = Outbox()
-        self._health = Health("Redis")
         self._epoch: str | None = None
         self._last_heard = 0.0
 
-    @property
-    def healthy(self) -> bool:
-        """Whether Redis answers."""
-        return self._health.up
-
-    def wake(self, wake: Wake) -> None:
-        """Have the other processes told soon."""
-        self._outbox.add(wake)
-
-    async def run(self, heard: Hear) -> None:
-        """Listen and send until cancelled, through every loss of the connection."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            log.warning("Redis needs asyncio: on this event loop, engines look by themselves")
-            await anyio.sleep_forever()
-        backoff = Backoff(self._chance)
-        while True:
-            try:
-                await self._connected(heard, backoff)
-            except Exception as error:  # noqa: BLE001 - whatever befalls hints, engines go on without
-                self._health.lost(heard, _first(error))
-            await backoff.pause()
-
-    async def _connected(self, heard: Hear, backoff: Backoff) -> None:
+    async def serve(self, heard: Hear) -> None:
         """Connect, and go on until something fails."""
         link, client = self._link, self._link.make()
         listener = client.pubsub()
@@ -82,18 +54,17 @@ class RedisSignals:
             link.client, link.broken = client, anyio.Event()
             await self._look_at_epoch()
             self._last_heard = anyio.current_time()
-            backoff.reset()
-            self._health.found(heard)
+            self.found(heard)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._listen, listener, heard)
                 group.start_soon(self._check, listener, heard)
-                group.start_soon(self._send)
+                group.start_soon(self.send, GATHER)
                 group.start_soon(self._until_broken)
                 for work in self._beside:
                     group.start_soon(work)
         finally:
-            with CancelScope(shield=True), anyio.move_on_after(DEADLINE):
-                await self._send_rest()
+            if link.client is client:
+                await self.send_last(DEADLINE)
             link.break_off()
             with CancelScope(shield=True), anyio.move_on_after(DEADLINE):
                 await _closed(client, listener)
@@ -108,13 +79,8 @@ class RedisSignals:
         while True:
             message = await listener.get_message(timeout=None)
             self._last_heard = anyio.current_time()
-            if message is None or message["type"] != "message":
-                continue
-            said = read(message["data"])
-            if said.origin == self._origin:
-                continue
-            for wake in (None,) if said.wakes is None else said.wakes:
-                heard(wake)
+            if message is not None and message["type"] == "message":
+                self.hand_on(message["data"], heard)
 
     async def _check(self, listener: PubSub, heard: Hear) -> None:
         """See from time to time that both connections live, and that nothing was forgotten."""
@@ -139,16 +105,9 @@ class RedisSignals:
 
     # -- sending ---------------------------------------------------------------------------------------
 
-    async def _send(self) -> None:
-        while True:
-            await self._outbox.filled()
-            await self._send_rest()
-            await anyio.sleep(GATHER)
-
-    async def _send_rest(self) -> None:
-        """Publish what waits. What is lost on the way is what looks at the store are for."""
-        for text in self._outbox.take(self._origin, _TEXT_LIMIT) if self._link.client is not None else ():
-            await self._link.ask(partial(_publish, self._link.channel, text))
+    async def publish(self, text: str) -> None:
+        """Send one text to whoever listens now."""
+        await self._link.ask(partial(_publish, self._link.channel, text))
 
 
 async def _publish(channel: str, text: str, client: Redis) -> None:
@@ -161,10 +120,3 @@ async def _closed(client: Redis, listener: PubSub) -> None:
             await close()
         except FAILURES:
             log.debug("a connection to Redis did not close well", exc_info=True)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The failure that a group of failures began with."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
