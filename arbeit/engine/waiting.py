@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -229,6 +230,15 @@ class Waiting(Asking):
             found = await self._in_thread(self._store.lookup, self._readers, project, "agent", names, EVERYTHING)
             for agent in found:
                 self._waiters[project].learn(agent)
+
+    @contextmanager
+    def hearing(self) -> Iterator[Callable[[], Event]]:
+        """What gives an event that is set by the next commit here or, as soon as it is noticed, elsewhere."""
+        self._watchers += 1
+        try:
+            yield lambda: self._committed
+        finally:
+            self._watchers -= 1
 
     async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Recorded, None]:
         """Events beyond a position, and then each as it is committed; ends when the engine closes."""
