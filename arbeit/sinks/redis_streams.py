@@ -1,0 +1,173 @@
+"""Events in a stream of Redis, each once: how far each project is stands beside the stream and moves with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlunsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from arbeit.core.limits import refuse
+from arbeit.core.model import Event
+from arbeit.envelope import text_of
+from arbeit.ports import SecretProvider, SinkFailure
+from arbeit.sinks.options import Options, Reference, need_asyncio, parts_of, shown
+from arbeit.sinks.reading import Arrival
+
+APPEND = """
+local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+local added = 0
+for at = 3, #ARGV, 4 do
+  local position = tonumber(ARGV[at])
+  if position > last then
+    local trim = {}
+    if ARGV[2] ~= '0' then trim = {'MAXLEN', '~', ARGV[2]} end
+    local entry = {'*', 'id', ARGV[at + 1], 'project', ARGV[1], 'type', ARGV[at + 2], 'event', ARGV[at + 3]}
+    for _, word in ipairs(entry) do trim[#trim + 1] = word end
+    redis.call('XADD', KEYS[1], unpack(trim))
+    last = position
+    added = added + 1
+  end
+end
+if added > 0 then redis.call('HSET', KEYS[2], ARGV[1], last) end
+return added
+"""
+"""Appends what the stream does not have yet, and notes up to where it has the project: both or neither."""
+_PAGE = 500
+_TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
+
+
+class RedisStreamSink:
+    """Appends each event as an entry with the fields id, project, type and event."""
+
+    batch = 256
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        stream: str = "arbeit",
+        timeout: float = 5.0,
+        maxlen: int = 0,
+        password: Reference | None = None,
+    ) -> None:
+        """`maxlen` lets Redis forget all but about so many entries; 0 keeps them all."""
+        self.url = url
+        self._stream = stream
+        # A hash tag of the same text as the stream's key: Redis Cluster keeps both in one slot.
+        self._positions = f"{{{stream}}}:positions"
+        self._timeout = timeout
+        self._maxlen = maxlen
+        self._password = password
+        self._client: Redis | None = None
+        self._named = f"Redis stream {stream} at {shown(url)}"
+
+    async def publish(self, project: str, events: Sequence[Event]) -> None:
+        """Append what the stream does not have yet.
+
+        Raises:
+            SinkFailure: the server is not there, does not answer in time, or refuses.
+        """
+        said: list[str | bytes | int] = [project, self._maxlen]
+        for event in events:
+            said += (event.position, event.id, event.type, text_of(event))
+        client = await self._connected()
+        try:
+            await client.eval(APPEND, 2, self._stream, self._positions, *said)
+        except AuthenticationError as error:
+            hint = "Let the URL say redis://user@host/0?password=env:NAME."
+            raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
+        except ResponseError as error:
+            msg = f"{self._named} refuses: {error}"
+            raise SinkFailure(
+                msg, suggestions=("See that the key is a stream, and that there is memory left.",)
+            ) from error
+        except _TROUBLE as error:
+            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+
+    async def close(self) -> None:
+        """Leave the server."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def arrivals(self) -> AsyncGenerator[Arrival, None]:
+        """What the stream holds now, in the order of its arrival.
+
+        Raises:
+            SinkFailure: the server is not there.
+        """
+        client = await self._connected()
+        after: str | bytes = "-"
+        try:
+            # Untyped: what an entry is depends on options of the client, which its types leave open.
+            newest: Any = await client.xrevrange(self._stream, count=1)
+            while newest:
+                entries: Any = await client.xrange(self._stream, after, newest[0][0], count=_PAGE)
+                for place, values in entries:
+                    yield Arrival(values.get(b"id", b"").decode(), values.get(b"event", b""), place.decode())
+                if len(entries) < _PAGE:
+                    return
+                after = b"(" + entries[-1][0]
+        except _TROUBLE as error:
+            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+
+    async def _connected(self) -> Redis:
+        need_asyncio(self._named)
+        if self._client is None:
+            options: dict[str, Any] = {}
+            if self._password is not None:
+                options["password"] = (await self._password.get()).reveal()
+            self._client = Redis.from_url(
+                self.url,
+                socket_timeout=self._timeout,
+                socket_connect_timeout=self._timeout,
+                # The relay tries again by itself, and waits longer each time.
+                retry=Retry(NoBackoff(), 0),
+                **options,
+            )
+        return self._client
+
+
+def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> RedisStreamSink:
+    """A sink of `redis://host:6379/0?stream=arbeit`; `rediss://` and `unix:///socket?db=0` likewise.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for a URL that names no server, or an option there is not.
+    """
+    parts = parts_of(url)
+    theirs = [(name, value) for name, value in parse_qsl(parts.query) if name == "db"]
+    options = Options(
+        url, urlencode([(n, v) for n, v in parse_qsl(parts.query, keep_blank_values=True) if n != "db"]), secrets
+    )
+    options.text("name", "")
+    if not (parts.path if parts.scheme == "unix" else parts.netloc):
+        refuse("url", "of a Redis sink names no server", "Write redis://host:6379/0?stream=arbeit.")
+    stream = options.text("stream", "arbeit")
+    if not stream or set("{}").intersection(stream):
+        refuse("url", f"has the stream {stream[:80]!r}: it needs a name without braces")
+    sink = RedisStreamSink(
+        urlunsplit(parts._replace(query=urlencode(theirs), fragment="")),
+        stream=stream,
+        timeout=options.number("timeout", 5.0, 0.1, 300),
+        maxlen=round(options.number("maxlen", 0, 0, 2**40)),
+        password=options.reference("password"),
+    )
+    options.finish()
+    try:
+        parse_url(sink.url)
+    except ValueError:
+        refuse("url", "of a Redis sink is none that Redis knows", "Write redis://host:6379/0?stream=arbeit.")
+    return sink
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
