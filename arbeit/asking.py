@@ -7,21 +7,37 @@ from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from arbeit.core.declare import evolve
 from arbeit.core.later import Later
 from arbeit.core.model import Artifact, ContextEntry, Event, Explanation, Lease, Project, Run, SecretRef
 from arbeit.core.policy import Scope
 from arbeit.kernel import Kernel, scoped
 from arbeit.ports import Blob, LocalStore, LookupKind
-from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice, within
+from arbeit.queries import (
+    WORD_KINDS,
+    DecisionQuery,
+    Hit,
+    Index,
+    Overview,
+    Page,
+    Parts,
+    Query,
+    RunQuery,
+    Search,
+    Slice,
+    within,
+)
 
 if TYPE_CHECKING:
-    from arbeit import audit, transfer
+    from arbeit import audit, embedders, indexing, seeking, transfer
     from arbeit.audit import Chunk, Snapshot, Verification
+    from arbeit.embedders import Model
     from arbeit.secret_providers import Secret
     from arbeit.stats import Stats
     from arbeit.transfer import Source
 else:
     audit, transfer = Later("arbeit.audit"), Later("arbeit.transfer")
+    embedders, indexing, seeking = Later("arbeit.embedders"), Later("arbeit.indexing"), Later("arbeit.seeking")
 
 T = TypeVar("T")
 
@@ -89,6 +105,18 @@ class Answers(Protocol):
     async def search(self, query: Search, actor: str) -> list[Hit]:
         """What matches best, best first."""
 
+    async def embedder(self, given: object) -> Model:
+        """The model that an argument means; None: the one that was given to `open`."""
+
+    async def indexes(self, project: str, actor: str) -> list[Index]:
+        """How far the vectors of each model have come."""
+
+    async def index_page(self, project: str, model: Model, actor: str) -> Index:
+        """Embed what the next page of the log changed; how far that came."""
+
+    async def drop_index(self, project: str, model: str, actor: str) -> bool:
+        """Forget the vectors of a model; whether there were any."""
+
     async def runs(self, query: RunQuery, actor: str) -> Slice[Run]:
         """One page of runs, newest first."""
 
@@ -142,7 +170,44 @@ class Asking(ABC):
 
     async def search(self, query: Search, actor: str) -> list[Hit]:
         """What matches best, best first."""
-        return await self._within(query.project, actor, lambda scope: self._store.search(scoped(query, scope)))
+        model = self.kernel.model
+        if query.similar_to is None and (query.mode == "words" or (query.mode is None and model is None)):
+            # Full text has no notes of runs.
+            words = evolve(query, kinds=tuple(kind for kind in query.kinds if kind in WORD_KINDS))
+            return await self._within(query.project, actor, lambda scope: self._store.search(scoped(words, scope)))
+
+        def sought() -> list[Hit]:
+            return seeking.seek(self._store, model, scoped(query, self.kernel.fresh_scope(query.project, actor)))
+
+        # Beside the store's reads: a model may take its time.
+        return await self._beside(sought)
+
+    async def embedder(self, given: object) -> Model:
+        """The model that an argument means; None: the one that was given to `open`."""
+        if given is None:
+            return seeking.asked(self.kernel.model)
+        found = embedders.resolve(given, self.kernel.plugins.embedder)
+        return seeking.asked(found)
+
+    async def indexes(self, project: str, actor: str) -> list[Index]:
+        """How far the vectors of each model have come."""
+        vectors = seeking.kept(self._store)
+        return await self._within(project, actor, lambda _: indexing.indexes(self._store, vectors, project))
+
+    async def index_page(self, project: str, model: Model, actor: str) -> Index:
+        """Embed what the next page of the log changed; how far that came."""
+        indexer = indexing.Indexer(self._store, seeking.kept(self._store), model)
+
+        def step() -> Index:
+            self.kernel.require_everything(project, actor)
+            return indexer.step(project)
+
+        return await self._beside(step)
+
+    async def drop_index(self, project: str, model: str, actor: str) -> bool:
+        """Forget the vectors of a model; whether there were any."""
+        vectors = seeking.kept(self._store)
+        return await self._with_everything(project, actor, lambda: vectors.drop_index(project, model))
 
     async def runs(self, query: RunQuery, actor: str) -> Slice[Run]:
         """One page of runs, newest first."""

@@ -18,9 +18,11 @@ from arbeit.ports import BlobStore, Clock, Limits, LocalStore, SecretProvider, S
 if TYPE_CHECKING:
     import urllib.parse as urls
 
-    from arbeit import blobs, secret_providers
+    from arbeit import blobs, embedders, secret_providers
+    from arbeit.embedders import Model
 else:
     blobs, secret_providers, urls = Later("arbeit.blobs"), Later("arbeit.secret_providers"), Later("urllib.parse")
+    embedders = Later("arbeit.embedders")
 
 
 def _chance() -> float:
@@ -66,6 +68,8 @@ class Wiring:
     chance: Callable[[], float] = _chance
     signals: Signals | None = None
     limits: Limits | None = None
+    model: Model | None = None
+    """What makes vectors for search by meaning."""
 
 
 def wire_up(
@@ -76,17 +80,32 @@ def wire_up(
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[object] = (),
     secrets: Mapping[str, SecretProvider] | None = None,
+    embedder: object = None,
 ) -> Wiring:
-    """Open the store that a URL names.
+    """Open the store that a URL names; `embedder` is what `embedders.resolve` takes.
 
     Raises:
         ArbeitError: INVALID_INPUT for a URL nobody knows or another argument that is none, and whatever opening the
             store raises.
     """
     check_text("url", url)
-    clock = clock or SystemClock()
     overrides = _overrides(overrides or {})
     plugged = Plugins(plugins)
+    # Before a store is opened that nobody would close.
+    model = embedders.resolve(embedder, plugged.embedder) if embedder is not None else None
+    wiring = _wire(url, clock or SystemClock(), key, overrides=overrides, plugged=plugged, secrets=secrets)
+    return evolve(wiring, model=model) if model is not None else wiring
+
+
+def _wire(
+    url: str,
+    clock: Clock,
+    key: str | bytes | None,
+    *,
+    overrides: Mapping[str, Any],
+    plugged: Plugins,
+    secrets: Mapping[str, SecretProvider] | None,
+) -> Wiring:
     providers = _providers(secrets or {})
     secret = _secret(key)
     scheme, host, place, query = _split(url)

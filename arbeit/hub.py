@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from arbeit.compose import wire_up
+from arbeit.compose import Wiring, wire_up
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code, project_not_found
+from arbeit.core.later import Later
 from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.engine import Engine
 from arbeit.kernel import unopened
-from arbeit.ports import Clock, SecretProvider
+from arbeit.ports import Clock, EmbedderLike, EventSink, SecretProvider
 from arbeit.project import Project
 from arbeit.project.across import Turns, claim_across
 from arbeit.session import Session
 from arbeit.work import Work
+
+if TYPE_CHECKING:
+    from arbeit import relay
+    from arbeit.relay import ShadowReport
+else:
+    relay = Later("arbeit.relay")
 
 
 async def open_project(session: Session, key: str, actor: str, *, create: bool, settings: Mapping[str, Any]) -> Project:
@@ -49,10 +56,12 @@ class Hub:
         background: bool = True,
         plugins: Iterable[object] = (),
         secrets: Mapping[str, SecretProvider] | None = None,
+        embedder: EmbedderLike | None = None,
     ) -> None:
-        self._arguments = (url, clock, key, policies, background, plugins, secrets)
+        self._arguments = (url, clock, key, policies, background, plugins, secrets, embedder)
         self.actor = actor
         self._opened: Engine | None = None
+        self._wiring: Wiring | None = None
         self._turns = Turns()
 
     @property
@@ -63,8 +72,11 @@ class Hub:
 
     async def __aenter__(self) -> Self:
         """Open the store and start the engine."""
-        url, clock, key, policies, background, plugins, secrets = self._arguments
-        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
+        url, clock, key, policies, background, plugins, secrets, embedder = self._arguments
+        wiring = wire_up(
+            url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets, embedder=embedder
+        )
+        self._wiring = wiring
         self._opened = Engine(wiring, background=background)
         await self._engine.__aenter__()
         return self
@@ -137,6 +149,51 @@ class Hub:
         """
         return await self._engine.tend()
 
+    async def relay(
+        self,
+        sinks: Iterable[str] | Mapping[str, str | EventSink],
+        *,
+        from_now: bool = False,
+        ttl: float = 3.0,
+        until_caught_up: bool = False,
+    ) -> None:
+        """Publish every project's events to sinks, until cancelled: in order, at least once; see docs/event-sinks.md.
+
+        Of all processes that do it, one at a time publishes to each sink; where that one ends, another goes on.
+
+        Args:
+            sinks: URLs; or by a name, which their positions are kept under, URLs or objects, which it closes.
+            from_now: a sink that nothing is known of begins with what is committed from now on.
+            ttl: seconds until another takes over from a process that has died.
+            until_caught_up: end once the sinks have everything that was committed.
+
+        Raises:
+            ArbeitError: INVALID_INPUT for what is no sink, or a store that keeps no roles; NOT_INITIALIZED without the
+                driver of one.
+        """
+        with self._engine.hearing() as next_commit:
+            made = relay.Relay(self._wired, sinks, pace=relay.Pace(ttl=ttl), from_now=from_now, next_commit=next_commit)
+            await made.run(until_caught_up=until_caught_up)
+
+    async def shadow(self, sink: str | EventSink, *, name: str | None = None) -> ShadowReport:
+        """Publish to a sink that serves nobody, read it back, and say where it differs from the log.
+
+        Its positions are kept under `shadow:` and its name, apart from those of a relay.
+
+        Raises:
+            ArbeitError: INVALID_INPUT for a sink that cannot be read back, and whatever `relay` raises.
+        """
+        if name is None and not isinstance(sink, str):
+            name = type(sink).__name__
+        made = relay.Shadow(self._wired, {name: sink} if name is not None else [str(sink)])
+        return await made.run()
+
+    @property
+    def _wired(self) -> Wiring:
+        if self._wiring is None:
+            raise unopened()
+        return self._wiring
+
     async def projects(self) -> list[ProjectEntity]:
         """Every project of the store, by key."""
         return await self._engine.projects()
@@ -152,6 +209,7 @@ def open(
     background: bool = True,
     plugins: Iterable[object] = (),
     secrets: Mapping[str, SecretProvider] | None = None,
+    embedder: EmbedderLike | None = None,
 ) -> Hub:
     """Open Arbeit on `memory://` or `sqlite:///path`; use it with `async with`.
 
@@ -164,6 +222,8 @@ def open(
         background: whether this process reclaims overdue leases by itself; claims always do.
         plugins: modules or objects with hooks of `arbeit.hookspecs`, beside those that are installed.
         secrets: providers of secrets by name, beside `env` and `file` or in their place.
+        embedder: what makes vectors for search by meaning: "minilm", a plug-in's name, an `Embedder`, or a function
+            from texts to vectors; None: search is by words. With `background`, this process keeps them up to date.
 
     Raises:
         ArbeitError: on entering, if the store cannot be opened.
@@ -177,4 +237,5 @@ def open(
         background=background,
         plugins=plugins,
         secrets=secrets,
+        embedder=embedder,
     )

@@ -58,6 +58,8 @@ class Kernel:
         self.plugins = wiring.plugins
         self.blobs = wiring.blobs
         self._secrets = dict(wiring.secrets)
+        self.model = wiring.model
+        """What makes vectors for search by meaning, or None."""
         self.telemetry = telemetry.connect()
         """What records spans and metrics, or None."""
         self._views: OrderedDict[str, View] = OrderedDict()

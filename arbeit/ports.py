@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from arbeit.core.declare import frozen
 from arbeit.core.errors import ArbeitError, Code
@@ -337,6 +337,17 @@ class Library(Protocol):
 
 class LocalStore(BlockingStore, Inspection, Library, Protocol):
     """What the engine drives."""
+
+
+@runtime_checkable
+class Resident(Protocol):
+    """An optional port beside `LocalStore`: one that can live on its user's asyncio event loop, and needs no thread."""
+
+    def move_in(self) -> bool:
+        """Live on the running event loop from now on; False where it lives elsewhere, or cannot live on this kind."""
+
+    async def transact_here(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        """`BlockingStore.transact`, awaited on that loop."""
 
 
 class Dumping(Protocol):

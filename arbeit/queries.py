@@ -39,8 +39,12 @@ T = TypeVar("T")
 
 Sort = Literal["created", "-created", "updated", "priority", "due", "ready"]
 SORTS: tuple[str, ...] = get_args(Sort)
-HitKind = Literal["task", "entry"]
+HitKind = Literal["task", "entry", "run"]
 HIT_KINDS: tuple[str, ...] = get_args(HitKind)
+WORD_KINDS: tuple[str, ...] = ("task", "entry")
+"""What the full text of a store covers; the note of a run is found by meaning alone."""
+SearchMode = Literal["words", "meaning", "both"]
+SEARCH_MODES: tuple[str, ...] = get_args(SearchMode)
 RECENT = 10
 """How many events the part `recent_events` has."""
 CANDIDATES = 500
@@ -132,22 +136,73 @@ class DecisionQuery(Record):
 
 @frozen(eq=False, repr=False)
 class Search(Record):
-    """A search for words in tasks and context entries. `text` is in the language of `arbeit.core.searching`."""
+    """A search in tasks and what is known of them. `text` is in the language of `arbeit.core.searching`.
+
+    `similar_to` and `mode` are for whoever asks a store: it is asked by words (`search`) or for what is near, or both,
+    and looks at neither. mode None: both where there is an embedder.
+    """
 
     project: str
     text: str
-    kinds: tuple[str, ...] = HIT_KINDS
+    kinds: tuple[str, ...] = WORD_KINDS
     types: tuple[str, ...] | None = None
     status: tuple[str, ...] | None = None
     task_id: str | None = None
     superseded: bool = False
     limit: int = 20
     scope: Scope = EVERYTHING
+    similar_to: str | None = None
+    mode: SearchMode | None = None
+
+
+@frozen(eq=False, repr=False)
+class Nearest(Record):
+    """A search for the vectors of a model that point most nearly where `vector` does.
+
+    `within` has the filters; its text is of no account. `vector` is packed, see `arbeit.vectors`. `floor`: the least
+    similarity that counts, in millionths. `apart_from`: a task that is left out, with all that belongs to it.
+    """
+
+    within: Search
+    model: str
+    vector: bytes
+    floor: int = 0
+    apart_from: str | None = None
+
+
+@frozen(eq=False, repr=False)
+class Near(Record):
+    """A record whose vector is near, and how similar it is, in millionths."""
+
+    kind: HitKind
+    id: str
+    task_id: str
+    similarity: int
+
+
+@frozen(eq=False, repr=False)
+class Index(Record):
+    """How far the vectors of a model follow a project's log.
+
+    `position`: the last event that was read. `revision`: grows with everything that is written. `vectors`: how many
+    there are. `behind`: events that the log has beyond the position.
+    """
+
+    model: str
+    dimensions: int
+    position: int
+    revision: int = 0
+    vectors: int = 0
+    behind: int = 0
 
 
 @frozen(eq=False, repr=False)
 class Hit(Record):
-    """What a search found: a task, or an entry of a task. `snippet` is text of users, with … where it was cut."""
+    """What a search found: a task, an entry of a task, or the note of a run.
+
+    `snippet` is text of users, with … where it was cut. `similarity`: how near its meaning is, in millionths (a million
+    is the same direction), where it was found by meaning.
+    """
 
     kind: HitKind
     task_id: str
@@ -157,6 +212,8 @@ class Hit(Record):
     created_at: int
     entry_id: str | None = None
     type: str | None = None
+    run_id: str | None = None
+    similarity: int | None = None
 
 
 @frozen(eq=False, repr=False)

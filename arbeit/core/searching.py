@@ -127,6 +127,24 @@ def parse(text: str) -> Sought:
     return Sought(tuple(map(tuple, groups)), tuple(without))
 
 
+def plain(text: str) -> str:
+    """What a text to search for asks for, without the signs of the language and without what is to be left out."""
+    said = (one for minus, one, _, quoted in _pieces(text) if not minus and (quoted or one.lower() != "or"))
+    return " ".join(one.rstrip("*") for one in said).strip()
+
+
+def alternatives(*texts: str) -> str:
+    """A text to search for that asks for any of the words of these texts, the first ones where they are many."""
+    found = dict.fromkeys(word for text in texts for word in words(text) if len(word) >= SHORTEST_PREFIX)
+    chosen: list[str] = []
+    for word in list(found)[:MOST_TERMS]:
+        # Quoted: a word of a text may be "or".
+        if len(" or ".join([*chosen, f'"{word}"'])) > LONGEST:
+            break
+        chosen.append(f'"{word}"')
+    return " or ".join(chosen)
+
+
 def _pieces(text: str) -> Iterator[tuple[bool, str, bool, bool]]:
     for piece in _PIECE.finditer(text):
         phrase, word = piece["phrase"], piece["word"]

@@ -113,6 +113,10 @@ class Engine(Waiting):
                     group.start_soon(self._tick)
                 if self._store.capabilities.shared:
                     group.start_soon(self._feel_pulse)
+                if self._background and self.kernel.model is not None:
+                    from arbeit.engine.indexing import keep_up  # noqa: PLC0415 - most processes have no embedder
+
+                    group.start_soon(keep_up, self.kernel, self._off_loop, self._movers, lambda: self._closing)
 
     async def _in_thread(self, function: Callable[..., T], limiter: CapacityLimiter, *args: Any) -> T:  # noqa: ANN401 - the function's own
         if self._inline:

@@ -8,6 +8,7 @@ from arbeit.project.knowledge import Knowledge
 from arbeit.project.named import Named
 from arbeit.project.past import Past
 from arbeit.project.rendered import Rendered
+from arbeit.project.searching import Searching
 from arbeit.project.setup import Setup
 from arbeit.project.supervision import Supervision
 from arbeit.project.tasks import Tasks
@@ -15,7 +16,7 @@ from arbeit.project.tasks import Tasks
 __all__ = ["Project"]
 
 
-class Project(Setup, Tasks, Claims, Knowledge, Artifacts, Supervision, Named, Rendered, Past):
+class Project(Setup, Tasks, Claims, Knowledge, Artifacts, Supervision, Searching, Named, Rendered, Past):
     """One project, as one actor sees it. Cheap to make; holds nothing open.
 
     Every method that changes something takes `idempotency_key`: the same key with the same arguments returns

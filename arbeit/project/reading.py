@@ -12,13 +12,11 @@ from arbeit.core.errors import ArbeitError, Code, project_not_found
 from arbeit.core.events import FACTS
 from arbeit.core.limits import MAX_INTEGER, check_text, legible, refuse
 from arbeit.core.model import (
-    ENTRY_TYPES,
     PRIORITIES,
     STATUSES,
     Agent,
     ClaimStatus,
     ContextEntry,
-    EntryType,
     Event,
     Priority,
     ProgressItem,
@@ -27,17 +25,13 @@ from arbeit.core.model import (
 )
 from arbeit.project.base import Base, When, instant
 from arbeit.queries import (
-    HIT_KINDS,
     PARTS,
     SORTS,
-    Hit,
-    HitKind,
     Overview,
     Page,
     Parts,
     Query,
     RunQuery,
-    Search,
     Slice,
     Sort,
     place,
@@ -115,7 +109,7 @@ def check_position(name: str, position: int) -> None:
 
 
 class Reading(Base):
-    """Get, find, search, look up, history, watch, verify."""
+    """Get, find, look up, history, watch, verify."""
 
     async def overview(self) -> Overview:
         """The project, its head, queues, agents, live leases and task counts by status."""
@@ -229,43 +223,6 @@ class Reading(Base):
             sort=sort,
         )
         return await self._session.find(query, self.actor)
-
-    # -- words -----------------------------------------------------------------------------------------
-
-    async def search(
-        self,
-        text: str,
-        *,
-        kinds: HitKind | Iterable[HitKind] = ("task", "entry"),
-        types: EntryType | Iterable[EntryType] | None = None,
-        status: Status | Iterable[Status] | None = None,
-        task_id: str | None = None,
-        superseded: bool = False,
-        limit: int = 20,
-    ) -> list[Hit]:
-        """Tasks and context entries that say these words, the best first; of common words, among the newest.
-
-        All words must occur; "a phrase", begin*, this or that, -without. `types` narrows entries, `status` the tasks
-        they are of.
-        """
-        from arbeit.core.searching import parse  # noqa: PLC0415 - most programs never search
-
-        parse(text)
-        check_limit(limit, 100)
-        check(task_id=task_id)
-        flags(superseded=superseded)
-        wanted = some_of("kind", kinds, HIT_KINDS)
-        query = Search(
-            self.key,
-            text,
-            HIT_KINDS if wanted is None else wanted,
-            some_of("type", types, ENTRY_TYPES, Code.INVALID_TYPE),
-            some_of("status", status, STATUSES, Code.INVALID_STATUS),
-            task_id,
-            bool(superseded),
-            limit,
-        )
-        return await self._session.search(query, self.actor)
 
     # -- by id -----------------------------------------------------------------------------------------
 

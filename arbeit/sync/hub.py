@@ -13,7 +13,7 @@ from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
 from arbeit.kernel import unopened
-from arbeit.ports import Clock, SecretProvider
+from arbeit.ports import Clock, EmbedderLike, SecretProvider
 from arbeit.project import Project as AsyncProject
 from arbeit.project.across import Turns, claim_across
 from arbeit.session import BlockingSession
@@ -36,8 +36,9 @@ class Hub:
         clock: Clock | None = None,
         plugins: Iterable[object] = (),
         secrets: Mapping[str, SecretProvider] | None = None,
+        embedder: EmbedderLike | None = None,
     ) -> None:
-        self._arguments = (url, clock, key, policies, plugins, secrets)
+        self._arguments = (url, clock, key, policies, plugins, secrets, embedder)
         self.actor = actor
         self._opened: BlockingSession | None = None
         self._turns = Turns()
@@ -50,8 +51,10 @@ class Hub:
 
     def __enter__(self) -> Self:
         """Open the store."""
-        url, clock, key, policies, plugins, secrets = self._arguments
-        wiring = wire_up(url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets)
+        url, clock, key, policies, plugins, secrets, embedder = self._arguments
+        wiring = wire_up(
+            url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets, embedder=embedder
+        )
         self._opened = BlockingSession(wiring)
         self._heart = Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
@@ -151,12 +154,16 @@ def open(
     clock: Clock | None = None,
     plugins: Iterable[object] = (),
     secrets: Mapping[str, SecretProvider] | None = None,
+    embedder: EmbedderLike | None = None,
 ) -> Hub:
     """Open Arbeit for synchronous callers; use it with `with`. The arguments are those of `arbeit.open`.
 
-    No thread reclaims overdue leases by itself: every command does, so there is no `background`.
+    No thread reclaims overdue leases by itself: every command does, so there is no `background`. Nor does one embed
+    what is new: `project.index()` does.
 
     Raises:
         ArbeitError: on entering, if the store cannot be opened.
     """
-    return Hub(url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins, secrets=secrets)
+    return Hub(
+        url, actor=actor, key=key, policies=policies, clock=clock, plugins=plugins, secrets=secrets, embedder=embedder
+    )

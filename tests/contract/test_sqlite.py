@@ -111,6 +111,7 @@ ENTITIES = {
     "event": model.Event,
     "receipt": model.Receipt,
 }
+OUR_TABLES = {"meta", "heads", "leaders", "offsets", "vectors", "vector_indexes"}
 OUR_OWN = {"project", "seq", "touched", "claim_group"}
 """Columns that no entity has: whose it is, the order of arrival, when a queue or group last changed, `Task.group`."""
 
@@ -153,7 +154,7 @@ def test_the_schema_has_a_column_for_each_field(schema: sqlite3.Connection, kind
 def test_the_schema_has_nothing_else(schema: sqlite3.Connection) -> None:
     tables = {row[0] for row in schema.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     index = {name for name in tables if name.startswith(("tasks_text", "entries_text"))}
-    assert tables - index == {codec.table for codec in CODECS.values()} | {"meta", "heads", "leaders", "offsets"}
+    assert tables - index == {codec.table for codec in CODECS.values()} | OUR_TABLES
     assert {name.rpartition("_")[0] for name in index} == {"tasks", "entries", "tasks_text", "entries_text"}
     assert set(_columns(schema, "heads")) == {"project", *(field.name for field in attrs.fields(Head))}
 

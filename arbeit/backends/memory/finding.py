@@ -190,9 +190,9 @@ def search(tables: Tables, query: Search) -> list[Hit]:
     tasks: list[Task] = []
     entries: list[ContextEntry] = []
     if "task" in query.kinds:
-        tasks = _some((task for task in _sought_tasks(tables, query) if _says(sought, task_fields(task))), CANDIDATES)
+        tasks = _some((task for task in sought_tasks(tables, query) if _says(sought, task_fields(task))), CANDIDATES)
     if "entry" in query.kinds:
-        found = (entry for entry in _sought_entries(tables, query) if _says(sought, entry_fields(entry)))
+        found = (entry for entry in sought_entries(tables, query) if _says(sought, entry_fields(entry)))
         entries = _some(found, CANDIDATES)
     return ranked(query, sought, tasks, entries, {entry.task_id: tables.tasks[entry.task_id] for entry in entries})
 
@@ -205,14 +205,16 @@ def _sought(query: Search, task: Task) -> bool:
     return exists(task, query.scope) and (query.status is None or task.status in query.status)
 
 
-def _sought_tasks(tables: Tables, query: Search) -> Iterator[Task]:
+def sought_tasks(tables: Tables, query: Search) -> Iterator[Task]:
+    """The tasks that pass a search's filters, newest first."""
     for name in reversed(tables.order):
         task = tables.tasks[name]
         if query.task_id in {None, name} and _sought(query, task):
             yield task
 
 
-def _sought_entries(tables: Tables, query: Search) -> Iterator[ContextEntry]:
+def sought_entries(tables: Tables, query: Search) -> Iterator[ContextEntry]:
+    """The entries that pass a search's filters, newest first."""
     for entry in reversed(tables.entries.values()):
         if (
             query.task_id in {None, entry.task_id}
@@ -221,3 +223,10 @@ def _sought_entries(tables: Tables, query: Search) -> Iterator[ContextEntry]:
             and _sought(query, tables.tasks[entry.task_id])
         ):
             yield entry
+
+
+def sought_runs(tables: Tables, query: Search) -> Iterator[Run]:
+    """The runs of tasks that pass a search's filters, newest first."""
+    for run in reversed(tables.runs.values()):
+        if query.task_id in {None, run.task_id} and _sought(query, tables.tasks[run.task_id]):
+            yield run

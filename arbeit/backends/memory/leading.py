@@ -17,6 +17,7 @@ class Leading:
     _projects: dict[str, Tables]
 
     def __init__(self) -> None:
+        super().__init__()
         self._terms: dict[str, Term] = {}
         self._offsets: dict[str, dict[str, int]] = {}
 

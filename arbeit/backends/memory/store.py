@@ -11,6 +11,7 @@ from typing import Any
 from arbeit.backends.memory import finding
 from arbeit.backends.memory.leading import Leading
 from arbeit.backends.memory.tables import Tables
+from arbeit.backends.memory.vectors import Vectoring
 from arbeit.core.loads import Reads
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
 from arbeit.core.policy import Scope
@@ -30,7 +31,7 @@ from arbeit.queries import (
 )
 
 
-class MemoryStore(Leading):
+class MemoryStore(Leading, Vectoring):
     """Every project in this process's memory. What is not held elsewhere is gone with the process."""
 
     capabilities = Capabilities(durable=False, shared=False, blocking=False)
@@ -56,9 +57,13 @@ class MemoryStore(Leading):
             if not wanted.empty:
                 tables.save(wanted)
                 self._projects[job.project] = tables
+                self._forget(job.project, wanted)
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for this job, and to nobody else
             return error
         return wanted
+
+    def _tables(self, project: str) -> Tables:
+        return self._projects.get(project) or Tables()
 
     def fetch(self, project: str, task_ids: Sequence[str], include: Collection[str], scope: Scope) -> list[Parts]:
         """Look tasks up, with the parts asked for."""

@@ -180,3 +180,18 @@ CREATE TABLE leaders (
 CREATE TABLE offsets (
     sink TEXT NOT NULL, project TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (sink, project)
 ) WITHOUT ROWID;
+
+-- migration: 6
+-- Vectors of texts, by the model that made them, and how far each model follows a project's log.
+CREATE TABLE vector_indexes (
+    project TEXT NOT NULL, model TEXT NOT NULL, dimensions INTEGER NOT NULL, position INTEGER NOT NULL,
+    revision INTEGER NOT NULL, PRIMARY KEY (project, model)
+) WITHOUT ROWID;
+
+-- With rowids: a vector is too large for a table that is all index, and lies in one page of this one.
+CREATE TABLE vectors (
+    project TEXT NOT NULL, model TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, task_id TEXT NOT NULL,
+    digest TEXT NOT NULL, vector BLOB NOT NULL
+);
+CREATE UNIQUE INDEX vectors_id ON vectors (project, model, kind, id);
+CREATE INDEX vectors_task ON vectors (project, task_id);

@@ -32,7 +32,8 @@ def _fill(sql: str) -> str:
 
 def load() -> Mapping[str, str]:
     """Every statement by name, with `insert_KIND` and `update_KIND` for each kind of entity."""
-    statements = {name: _fill(sql) for name, sql in _sections("queries.sql", "name").items()}
+    found = _sections("queries.sql", "name") | _sections("vectors.sql", "name")
+    statements = {name: _fill(sql) for name, sql in found.items()}
     for kind in KINDS:
         statements[f"insert_{kind}"], statements[f"update_{kind}"] = insert_of(kind), update_of(kind)
     # Without the words of a task, no trigger of the full-text index is asked: half of what an update costs.

@@ -23,6 +23,7 @@ from arbeit.backends.sqlite.lock import FileLock, refuse_network
 from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as_arbeit, foreign, mapped, refuse_foreign
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.backends.sqlite.scrubbing import MARK, PATIENCE, Scrubber
+from arbeit.backends.sqlite.vectors import Vectoring, forget_erased
 from arbeit.columns import CODECS, row_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.later import Later
@@ -41,7 +42,7 @@ _CHECKPOINT_ROWS = 2_000
 """Rows written between two checkpoints: about the thousand pages of SQLite's own default."""
 
 
-class SQLiteStore(Leading):
+class SQLiteStore(Leading, Vectoring):
     """One file, found again by every process that names it."""
 
     capabilities = Capabilities(durable=True, shared=True, blocking=True)
@@ -55,6 +56,7 @@ class SQLiteStore(Leading):
         if synchronous not in {"FULL", "NORMAL"}:
             hint = "FULL keeps every commit, NORMAL may lose the last ones when the machine fails."
             raise ArbeitError(Code.INVALID_INPUT, "synchronous must be FULL or NORMAL", suggestions=(hint,))
+        super().__init__()
         self._path = os.fspath(path)
         self._clock = clock
         self._synchronous = synchronous
@@ -269,6 +271,7 @@ class SQLiteStore(Leading):
             )
         if changes.erased:
             many(sql["erase"], [(data, project, position) for position, data in changes.erased])
+            forget_erased(self._writer, sql, project, changes)
             self._writer.execute(sql["set_meta"], (MARK, "1"))
         if changes.reissued:
             write = CODECS["receipt"].write
