@@ -127,8 +127,9 @@ class Wake:
 class Signals(Protocol):
     """Hints between the processes of a deployment. They may be lost, doubled or late, and are never the truth."""
 
-    healthy: bool
-    """Whether hints come through, as far as is known. While they do not, engines look by themselves, and often."""
+    @property
+    def healthy(self) -> bool:
+        """Whether hints come through, as far as is known. While they do not, engines look by themselves, and often."""
 
     async def run(self, heard: Callable[[Wake | None], None]) -> None:
         """Listen and send until cancelled; what is still to be sent then has a moment to go.
