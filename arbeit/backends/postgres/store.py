@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -16,11 +16,13 @@ from arbeit.backends.postgres import finding, schema, statements
 from arbeit.backends.postgres.connecting import Connection, Connections, quoted
 from arbeit.backends.postgres.errors import as_arbeit, is_lost, mapped, unknown
 from arbeit.backends.postgres.home import Home
+from arbeit.backends.postgres.leading import Leading
 from arbeit.backends.postgres.loading import Loading
 from arbeit.backends.postgres.reading import Reader
 from arbeit.backends.postgres.saving import NEVER, Saving
 from arbeit.backends.postgres.settings import Settings
 from arbeit.clock import SystemClock
+from arbeit.columns import CODECS
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Project, Run, SecretRef
@@ -28,6 +30,7 @@ from arbeit.core.policy import Scope
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind, OutcomeUnknown
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 _SNAPSHOT = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -35,7 +38,7 @@ _HEADS = 10_000
 """Heads remembered: where this process last saw each project's log stand."""
 
 
-class PostgresStore:
+class PostgresStore(Leading):
     """One schema of one database, shared by every process that names it.
 
     Its methods block their caller; what they do runs on one event loop: that of an engine that moved in
@@ -85,13 +88,14 @@ class PostgresStore:
         self._refuse_closed()
         if len(jobs) == 1:
             return [await self._transact(jobs[0])]
-        results = await asyncio.gather(*map(self._transact, jobs), return_exceptions=True)
-        failed = next((result for result in results if isinstance(result, BaseException)), None)
+        tasks = [asyncio.ensure_future(self._transact(job)) for job in jobs]
+        await asyncio.wait(tasks)
+        failed = next((task.exception() for task in tasks if task.exception() is not None), None)
         if failed is not None:
             # Some may be committed and some not: that has to be looked up for each.
             msg = f"a transaction beside this one failed ({failed})"
             raise OutcomeUnknown(msg) from failed
-        return [result for result in results if not isinstance(result, BaseException)]
+        return [task.result() for task in tasks]
 
     async def _transact(self, job: Job) -> Changes | Exception:
         """One project's transaction. What its own commands raise is a result; what befell the store is raised."""
@@ -109,15 +113,16 @@ class PostgresStore:
                 begun = True
                 try:
                     return await self._run(connection, job)
+                except _OfTheJob as error:
+                    await connection.execute("ROLLBACK")
+                    self._heads.pop(job.project, None)
+                    return error.cause
                 except Exception as error:
                     if is_lost(error):
                         raise
                     await connection.execute("ROLLBACK")
-                    ours = as_arbeit(error, self.settings)
                     self._heads.pop(job.project, None)
-                    if isinstance(ours, Exception):
-                        return ours
-                    raise
+                    return as_arbeit(error, self.settings)
         except Exception as error:
             self._heads.pop(job.project, None)
             if begun and is_lost(error):
@@ -130,7 +135,7 @@ class PostgresStore:
     async def _run(self, connection: Connection, job: Job) -> Changes | None:
         """Load, decide, save and commit; None where the project has begun to be since its lock was taken."""
         guess = self._heads.get(job.project)
-        wanted = job.reads(guess)
+        wanted = _own(job.reads, guess)
         head, rows = await self._load(connection, job.project, wanted, guess)
         if head is None and guess is None:
             # There was no row to lock, so the name is locked, and looked up again.
@@ -143,12 +148,12 @@ class PostgresStore:
                 self._heads[job.project] = head
                 return None
         if head != guess:
-            wanted = job.reads(head)
+            wanted = _own(job.reads, head)
             head, rows = await self._load(connection, job.project, wanted, head)
-        result = job.decide(rows)
+        result = _own(job.decide, rows)
         while isinstance(result, Reads):
             _, rows = await self._load(connection, job.project, result, head)
-            result = job.decide(rows)
+            result = _own(job.decide, rows)
         if result.empty:
             await connection.execute("ROLLBACK")
             self._remember(job.project, head)
@@ -313,8 +318,6 @@ class PostgresStore:
         """Every project, by key."""
 
         async def asked() -> list[Project]:
-            from arbeit.columns import CODECS
-
             return list(map(CODECS["project"].read, await self.plain("all_projects")))
 
         return self._call(asked())
@@ -408,6 +411,21 @@ class PostgresStore:
         self._closed = True
         self.home.call(self._connections.close())
         self.home.leave()
+
+
+class _OfTheJob(Exception):  # noqa: N818 - a carrier, which never leaves this module
+    """What a job's own code raised, whatever its class: no word of the connection."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def _own(function: Callable[[A], T], argument: A) -> T:
+    try:
+        return function(argument)
+    except Exception as error:
+        raise _OfTheJob(error) from error
 
 
 async def _next(chunks: Any) -> Any:  # noqa: ANN401 - an asynchronous generator's
