@@ -101,7 +101,10 @@ Decide = Callable[[Rows], Changes | Reads]
 
 @frozen
 class Job:
-    """One project's transaction: what to load, given the head, and what to do with it."""
+    """One project's transaction: what to load, given the head, and what to do with it.
+
+    A store may guess the head, and ask once more with the one it found: what was asked last counts.
+    """
 
     project: str
     reads: ReadsOf

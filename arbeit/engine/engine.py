@@ -27,7 +27,7 @@ from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiters
 from arbeit.engine.waiting import Waiting
 from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, raised
-from arbeit.ports import Job, OutcomeUnknown, RowRefused
+from arbeit.ports import Job, OutcomeUnknown, Resident, RowRefused
 from arbeit.session import Held
 
 T = TypeVar("T")
@@ -38,6 +38,8 @@ LANE_LIMIT = 10_000
 TICK = 0.5
 """Seconds between two looks for overdue leases and due tasks."""
 _HOUSEKEEPING_TICKS = 120
+_WRITERS = 32
+"""Threads in which lanes commit beside each other, where a store lives elsewhere."""
 
 
 class Engine(Waiting):
@@ -53,6 +55,11 @@ class Engine(Waiting):
         self._limits = wiring.limits
         self._background = background
         self._inline = not wiring.store.capabilities.blocking
+        self._parallel = wiring.store.capabilities.parallel
+        self._resident: Resident | None = None
+        """The store, where it lives on this engine's event loop."""
+        self._writing: set[str] = set()
+        """Projects whose lane has a writer of its own at this moment."""
         self._lanes: dict[str, Lane] = {}
         self._busy: dict[str, Lane] = {}
         self._work = Event()
@@ -69,7 +76,9 @@ class Engine(Waiting):
 
     async def __aenter__(self) -> Self:
         """Start the writer and the background work."""
-        self._writers = CapacityLimiter(1)
+        self._writers = CapacityLimiter(_WRITERS if self._parallel else 1)
+        if isinstance(self._store, Resident) and self._store.move_in():
+            self._resident = self._store
         self._readers = CapacityLimiter(4)
         self._notifiers = CapacityLimiter(1)
         self._movers = CapacityLimiter(4)
@@ -227,18 +236,32 @@ class Engine(Waiting):
         """Take what waits, commit it, and tell everybody; until the engine closes and nothing waits."""
         with CancelScope(shield=True):
             while True:
-                if not self._busy:
-                    if self._closing:
+                idle = [(project, lane) for project, lane in self._busy.items() if project not in self._writing]
+                if not idle:
+                    if self._closing and not self._writing:
                         self._drained.set()
                         return
                     self._work = Event()
                     await self._work.wait()
-                    continue
-                taken = [(project, self._take(lane)) for project, lane in list(self._busy.items())]
-                await self._commit(taken)
-                if self._inline:
-                    # Nothing above has waited: let callers run before the next batch.
-                    await anyio.lowlevel.checkpoint()
+                elif self._parallel:
+                    for project, lane in idle:
+                        self._writing.add(project)
+                        self._group.start_soon(self._write_lane, lane)
+                else:
+                    await self._commit([(project, self._take(lane)) for project, lane in idle])
+                    if self._inline:
+                        # Nothing above has waited: let callers run before the next batch.
+                        await anyio.lowlevel.checkpoint()
+
+    async def _write_lane(self, lane: Lane) -> None:
+        """Commit what waits in one lane, until nothing does; other projects' transactions run beside it."""
+        with CancelScope(shield=True):
+            try:
+                while lane.waiting:
+                    await self._commit([(lane.project, self._take(lane))])
+            finally:
+                self._writing.discard(lane.project)
+                self._work.set()
 
     def _take(self, lane: Lane) -> list[Pending]:
         count = fill(pending.command for pending in lane.waiting)
@@ -252,7 +275,7 @@ class Engine(Waiting):
         jobs = [Job(batch.view.key, batch.reads, batch.decide) for batch in batches]
         began = time.perf_counter_ns()
         try:
-            results: Sequence[Changes | Exception] = await self._in_thread(self._store.transact, self._writers, jobs)
+            results = await self._transact(jobs)
         except OutcomeUnknown as error:
             self._record(batches, began, [error] * len(batches))
             for (project, pendings), batch in zip(taken, batches, strict=True):
@@ -272,6 +295,11 @@ class Engine(Waiting):
                 await self._one_by_one(project, pendings, batch, result)
             else:
                 self._deliver(project, pendings, batch, result)
+
+    async def _transact(self, jobs: Sequence[Job]) -> Sequence[Changes | Exception]:
+        if self._resident is not None:
+            return await self._resident.transact_here(jobs)
+        return await self._in_thread(self._store.transact, self._writers, jobs)
 
     def _record(self, batches: Sequence[Batch], began: int, results: Sequence[Changes | Exception]) -> None:
         telemetry = self.kernel.telemetry
@@ -309,7 +337,7 @@ class Engine(Waiting):
             probe = self.kernel.batch(project, ())
             job = Job(project, probe.reads, probe.decide)
             try:
-                looked = (await self._in_thread(self._store.transact, self._writers, [job]))[0]
+                looked = (await self._transact([job]))[0]
                 if isinstance(looked, Exception):
                     raise looked
                 head = probe.view.head

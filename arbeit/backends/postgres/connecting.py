@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -25,7 +25,7 @@ _PATIENCE = 10.0
 """How much longer than `frozen` a lock is waited for: a holder that is frozen is ended by then."""
 
 
-def connect_options(settings: Settings) -> dict[str, object]:
+def connect_options(settings: Settings) -> dict[str, Any]:
     """What every connection of a store is opened with."""
     return {
         "dsn": settings.dsn,
@@ -144,11 +144,7 @@ async def alone(settings: Settings) -> AsyncIterator[Connection]:
     except Exception as error:
         raise as_arbeit(error, settings) from error
     try:
-        if connection.get_settings().standard_conforming_strings != "on":
-            hint = "ALTER DATABASE ... SET standard_conforming_strings = on."
-            raise ArbeitError(
-                Code.STORE_UNAVAILABLE, f"{settings.shown} has standard_conforming_strings off", suggestions=(hint,)
-            )
+        _refuse_old_strings(connection, settings)
         yield connection
     except Exception as error:
         ours = as_arbeit(error, settings)
@@ -157,3 +153,12 @@ async def alone(settings: Settings) -> AsyncIterator[Connection]:
         raise ours from error
     finally:
         await connection.close(timeout=5)
+
+
+def _refuse_old_strings(connection: Connection, settings: Settings) -> None:
+    if connection.get_settings().standard_conforming_strings != "on":
+        raise ArbeitError(
+            Code.STORE_UNAVAILABLE,
+            f"{settings.shown} has standard_conforming_strings off",
+            suggestions=("ALTER DATABASE ... SET standard_conforming_strings = on.",),
+        )

@@ -59,13 +59,13 @@ def _unsent(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
 
 
-def as_arbeit(error: BaseException, settings: Settings) -> BaseException:
+def as_arbeit(error: Exception, settings: Settings) -> Exception:
     """An error of the driver as ours; any other as it is."""
     if isinstance(error, ArbeitError):
         return error
     if isinstance(error, _REFUSED) or _unsent(error):
         return RowRefused(f"the store refused a row ({_said(error)})")
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | LOST):
+    if isinstance(error, (asyncpg.PostgresError, *LOST)):
         hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "Try again; see the server's log.")
         return ArbeitError(
             Code.STORE_UNAVAILABLE,

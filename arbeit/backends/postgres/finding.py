@@ -42,7 +42,7 @@ from arbeit.core.searching import Sought, Term, parse, score
 from arbeit.hits import entry_fields, ranked, task_fields
 from arbeit.queries import CANDIDATES, DecisionQuery, Hit, Page, Query, RunQuery, Search, Slice, mark, place
 
-_DIALECT = asyncpg.dialect()
+_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]  # its base class has types
 _FINISHED = ("completed", "cancelled")
 _BEYOND = 2**63 - 1
 
@@ -63,7 +63,9 @@ class Finder:
         known = tables(schema).tables
         self._tables = {name.partition(".")[2]: table for name, table in known.items()}
         self._tasks = self._tables["tasks"].alias("t")
-        self._sorts: Mapping[str, Callable[[Query, tuple[Any, ...] | None], tuple[Any, Sequence[Any], Any, _Condition]]] = {
+        self._sorts: Mapping[
+            str, Callable[[Query, tuple[Any, ...] | None], tuple[Any, Sequence[Any], Any, _Condition]]
+        ] = {
             "created": self._created,
             "-created": self._latest,
             "updated": self._updated,
@@ -74,7 +76,7 @@ class Finder:
     async def _run(self, reader: Reader, statement: Select[Any]) -> Sequence[Any]:
         compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         values = compiled.params
-        names: Sequence[str] = compiled.positiontup or ()  # type: ignore[attr-defined]  # of SQL compilers
+        names: Sequence[str] = compiled.positiontup or ()
         return await reader.connection.fetch(str(compiled), *(values[name] for name in names))
 
     # -- tasks -----------------------------------------------------------------------------------------
@@ -166,9 +168,8 @@ class Finder:
         """The conditions of the filters that are given."""
         t = self._tasks.c
         found: list[_Condition] = [t.project == query.project, t.deleted_at.is_(None)]
-        for name in ("claim_status", "queue", "created_by", "assignee", "priority"):
-            if (value := getattr(query, name)) is not None:
-                found.append(t[name] == value)
+        plain = ("claim_status", "queue", "created_by", "assignee", "priority")
+        found += [t[name] == value for name in plain if (value := getattr(query, name)) is not None]
         for name, condition in (
             ("due_before", lambda value: t.due_at < value),
             ("updated_before", lambda value: t.updated_at < value),
@@ -188,9 +189,9 @@ class Finder:
             "escalated": t.escalated_at.is_not(None),
             "blocked": or_(t.status == "blocked", and_(t.open_blockers > 0, not_(_any(t.status, _FINISHED)))),
         }
-        for flag, condition in flags.items():
+        for flag, said in flags.items():
             if (wanted := getattr(query, flag)) is not None:
-                found.append(condition if wanted else not_(condition))
+                found.append(said if wanted else not_(said))
         if query.scope.queues is not None:
             found.append(_any(t.queue, sorted(query.scope.queues)))
         if query.blocking is not None:
@@ -209,7 +210,11 @@ class Finder:
 
     def _blocks(self, scope: Scope) -> _Condition:
         """Whether unfinished tasks, those in scope, wait for a task that is unfinished itself."""
-        t, edges, later = self._tasks.c, self._tables["relationships"].alias("edge"), self._tables["tasks"].alias("later")
+        t, edges, later = (
+            self._tasks.c,
+            self._tables["relationships"].alias("edge"),
+            self._tables["tasks"].alias("later"),
+        )
         conditions = [
             edges.c.project == t.project,
             edges.c.from_task_id == t.id,

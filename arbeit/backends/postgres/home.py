@@ -29,11 +29,15 @@ class Home:
             return False
 
     def move_in(self) -> bool:
-        """Make the running loop this home, if nobody has begun one; whether it is."""
+        """Make the running loop this home, if it is asyncio's and nobody has begun one; whether it is."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.get_running_loop()
-            return self.here
+                self._loop = loop
+            return self._loop is loop
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on this loop, and wait for it in the caller's thread."""
@@ -47,7 +51,9 @@ class Home:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._run, args=(self._loop,), name="arbeit-postgres", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._loop,), name="arbeit-postgres", daemon=True
+                )
                 self._thread.start()
             if self._loop.is_closed():
                 raise ArbeitError(

@@ -14,7 +14,12 @@ from arbeit.core.model import Head, Receipt
 from arbeit.core.record import builder
 from arbeit.ports import LIVE_LEASES
 
-_BY_ID = {"item": "items_by_id", "session": "sessions_by_id", "file": "files_by_id", "relationship": "relationships_by_id"}
+_BY_ID = {
+    "item": "items_by_id",
+    "session": "sessions_by_id",
+    "file": "files_by_id",
+    "relationship": "relationships_by_id",
+}
 _KINDS: Mapping[str, str] = {
     "queues": "queue",
     "groups": "group",
@@ -38,7 +43,10 @@ _KINDS: Mapping[str, str] = {
     "relationships_by_id": "relationship",
 }
 """The kind of entity that each part of the answer brings."""
-_INTO = {"edges": "relationships", **{f"{name}_by_id": name for name in ("items", "sessions", "files", "relationships")}}
+_INTO = {
+    "edges": "relationships",
+    **{f"{name}_by_id": name for name in ("items", "sessions", "files", "relationships")},
+}
 """The field of `Rows` that a part goes into, where it is called otherwise."""
 
 
@@ -182,8 +190,8 @@ def _graph(made: _Statement, reads: Reads) -> list[str]:
         named = made.keys(reads.around)
         sources.append(named)
         tasks += [
-            f"SELECT from_task_id FROM edges WHERE to_task_id = ANY (ARRAY({named}))",
-            f"SELECT to_task_id FROM edges WHERE from_task_id = ANY (ARRAY({named}))",
+            f"SELECT from_task_id FROM edges WHERE to_task_id = ANY (ARRAY({named}))",  # noqa: S608 - names of ours
+            f"SELECT to_task_id FROM edges WHERE from_task_id = ANY (ARRAY({named}))",  # noqa: S608 - as above
         ]
     if sources:
         made.first("with_edges", sources=sources)
@@ -211,7 +219,7 @@ class _Statement:
     def keys(self, keys: Iterable[str]) -> str:
         """A set of keys, as a source of a part."""
         self._parameters.append(sorted(keys))
-        return f"SELECT unnest(${len(self._parameters)}::text[])"
+        return f'SELECT unnest(${len(self._parameters)}::text[]) COLLATE "C"'
 
     def first(self, name: str, *parameters: object, sources: Sequence[str] = ()) -> None:
         """Find something that later parts build on."""
@@ -224,7 +232,6 @@ class _Statement:
 
     def done(self) -> Loaded:
         """The whole statement."""
-        # Clocks of several machines differ; where nobody brings one of his own, the server's is everybody's.
-        moment = "moment AS MATERIALIZED (SELECT coalesce($2::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now)"
-        sql = f"WITH {', '.join([moment, *self._first])} SELECT (SELECT now FROM moment), {', '.join(self._parts)}"
+        found = ", ".join([self._sql["with_moment"], *self._first])
+        sql = f"WITH {found} SELECT (SELECT now FROM moment), {', '.join(self._parts)}"  # noqa: S608 - named parts
         return Loaded(sql, self._parameters, self._names)

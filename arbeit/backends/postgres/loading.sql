@@ -118,7 +118,7 @@ live_leases AS MATERIALIZED (SELECT id FROM {schema}.leases WHERE project = $1 A
 -- name: with_later
 later AS MATERIALIZED (
     WITH RECURSIVE reached (id) AS (
-        SELECT unnest(%1::text[])
+        SELECT unnest(%1::text[]) COLLATE "C"
         UNION
         SELECT step.id FROM reached CROSS JOIN LATERAL (
             SELECT to_task_id AS id FROM {schema}.relationships
@@ -131,7 +131,7 @@ later AS MATERIALIZED (
 -- name: with_under
 under AS MATERIALIZED (
     WITH RECURSIVE reached (id) AS (
-        SELECT unnest(%1::text[])
+        SELECT unnest(%1::text[]) COLLATE "C"
         UNION
         SELECT edge.to_task_id FROM reached JOIN {schema}.relationships AS edge
             ON edge.project = $1 AND edge.from_task_id = reached.id AND edge.type = 'parent_of'
@@ -156,3 +156,8 @@ wanted_tasks AS MATERIALIZED (
 -- name: with_leases
 wanted_leases AS MATERIALIZED (
     SELECT * FROM {schema}.leases WHERE project = $1 AND id = ANY (ARRAY({sources})))
+
+-- name: with_moment
+-- Clocks of several machines differ: where nobody brings one of his own ($2), the server's is everybody's.
+moment AS MATERIALIZED (
+    SELECT coalesce($2::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now)

@@ -176,3 +176,16 @@ CREATE FUNCTION {schema}.all_projects() RETURNS SETOF {schema}.projects
 CREATE FUNCTION {schema}.uses_blob(uri text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
     AS $$ SELECT EXISTS (SELECT FROM {schema}.artifacts WHERE artifacts.uri = uses_blob.uri) $$;
+
+-- migration: 2
+-- Vectors of texts, by the model that made them, and how far each model follows a project's log.
+CREATE TABLE {schema}.vector_indexes (
+    project text COLLATE "C" NOT NULL, model text COLLATE "C" NOT NULL, dimensions bigint NOT NULL,
+    position bigint NOT NULL, revision bigint NOT NULL, PRIMARY KEY (project, model)
+);
+CREATE TABLE {schema}.vectors (
+    project text COLLATE "C" NOT NULL, model text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL, task_id text COLLATE "C" NOT NULL, digest text NOT NULL, vector bytea NOT NULL,
+    PRIMARY KEY (project, model, kind, id)
+);
+CREATE INDEX vectors_task ON {schema}.vectors (project, task_id);

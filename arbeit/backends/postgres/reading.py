@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from arbeit.backends.postgres.connecting import Connection
@@ -141,9 +141,7 @@ class Reader:
         for kind in KINDS:
             if kind not in kinds:
                 (key,) = KEYS.get(kind, ("id",))
-                kinds[kind] = {
-                    getattr(one, key): one for one in await self.entities(kind, f"all_{CODECS[kind].table}")
-                }
+                kinds[kind] = {getattr(one, key): one for one in await self.entities(kind, f"all_{CODECS[kind].table}")}
         return kinds
 
     async def dump(self, head: Head) -> AsyncIterator[tuple[str, list[Any]]]:
@@ -151,7 +149,7 @@ class Reader:
         yield "head", [head]
         yield "project", await self.entities("project", "project")
         for kind in _DUMPED:
-            read = CODECS[kind].read
+            read: Callable[[Any], Any] = CODECS[kind].read
             cursor = await self.connection.cursor(self._sql[f"all_{CODECS[kind].table}"], self.project)
             while chunk := await cursor.fetch(CHUNK):
                 yield kind, list(map(read, chunk))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from arbeit.backends.postgres import statements
@@ -12,6 +12,8 @@ from arbeit.core.model import Beat, Changes, ContextEntry, Lease, Task
 from arbeit.core.record import change
 from arbeit.core.searching import words
 
+Write = Callable[[str, str, int], tuple[str, int]]
+"""`insert_of` or `update_of`."""
 NEVER = 2**63 - 1
 _LEXEME = 400
 _PROJECT = 0
@@ -102,7 +104,12 @@ class _Statement:
         self._parameters: list[Any] = [project, base]
         self._parts: list[str] = []
 
-    def rows(self, write: Any, kind: str, rows: Sequence[Sequence[Any]], ) -> None:  # noqa: ANN401 - insert_of or update_of
+    def rows(
+        self,
+        write: Any,
+        kind: str,
+        rows: Sequence[Sequence[Any]],
+    ) -> None:
         """Write rows of a kind, each its project first."""
         sql, _ = write(kind, self._schema, len(self._parameters) + 1)
         self._parts.append(sql)
@@ -114,8 +121,8 @@ class _Statement:
         sql = self._sql[name]
         for word, value in names.items():
             sql = sql.replace("{" + word + "}", value)
-        for number, value in enumerate(parameters, start=1):
-            self._parameters.append(value)
+        for number, parameter in enumerate(parameters, start=1):
+            self._parameters.append(parameter)
             sql = sql.replace(f"%{number}", f"${len(self._parameters)}")
         self._parts.append(sql)
 
@@ -129,10 +136,15 @@ class _Statement:
         tasks = changes.changed.get("task", ())
         other = [task for task in tasks if changes.reworded is None or task.id in reworded]
         if other:
-            self.part("texts_reworded", "task", *_across([(task.id, lexemes(project, task)) for task in other]), table="tasks")
+            self.part(
+                "texts_reworded", "task", *_across([(task.id, lexemes(project, task)) for task in other]), table="tasks"
+            )
         if entries := changes.changed.get("entry"):
             self.part(
-                "texts_reworded", "entry", *_across([(entry.id, lexemes(project, entry)) for entry in entries]), table="entries"
+                "texts_reworded",
+                "entry",
+                *_across([(entry.id, lexemes(project, entry)) for entry in entries]),
+                table="entries",
             )
 
     def done(self) -> tuple[str, list[Any]]:

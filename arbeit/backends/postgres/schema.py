@@ -15,6 +15,7 @@ from arbeit.core.view import KINDS
 
 COMPATIBLE = 1
 """The oldest schema version that this code's migrations leave usable for the code of that version."""
+_VECTORS = ("vector_indexes", "vectors")
 _OPEN = ("meta", "heads", "dues", "leaders", "offsets")
 """Tables outside of row level security."""
 
@@ -79,7 +80,7 @@ def plan(settings: Settings, version: int) -> list[str]:
 
 def _grants(settings: Settings) -> list[str]:
     schema, role = settings.schema, settings.role
-    ruled = [*(statements.table(kind) for kind in KINDS if kind != "project"), "events", "receipts", "texts"]
+    ruled = [*(statements.table(kind) for kind in KINDS if kind != "project"), "events", "receipts", "texts", *_VECTORS]
     mine = "(SELECT current_setting('arbeit.project', true))"
     made = []
     for table, key in [("projects", "key"), *((table, "project") for table in ruled)]:

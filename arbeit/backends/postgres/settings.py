@@ -11,8 +11,11 @@ from arbeit.core.errors import ArbeitError, Code
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _THEIRS = frozenset(
-    "host port user password passfile database dbname service servicefile sslmode sslcert sslkey sslrootcert sslcrl "
-    "sslpassword sslnegotiation ssl_min_protocol_version ssl_max_protocol_version target_session_attrs gsslib krbsrvname".split()
+    {
+        *("host", "port", "user", "password", "passfile", "database", "dbname", "service", "servicefile"),
+        *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
+        *("ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs", "gsslib", "krbsrvname"),
+    }
 )
 """Options of a connection, which the driver understands; any other would be sent to the server as a setting."""
 ROLE = "arbeit_app"

@@ -106,7 +106,7 @@ class PostgresStore(Leading):
 
     async def _attempt(self, job: Job) -> Changes | Exception | None:
         heads = f"{self.settings.schema}.heads"
-        lock = f"SELECT FROM {heads} WHERE project = {quoted(job.project)} FOR NO KEY UPDATE"  # noqa: S608 - quoted
+        lock = f"SELECT FROM {heads} WHERE project = {quoted(job.project)} FOR NO KEY UPDATE"
         begun = False
         try:
             async with self._connections.begun(job.project, lock=lock) as connection:
@@ -135,21 +135,21 @@ class PostgresStore(Leading):
     async def _run(self, connection: Connection, job: Job) -> Changes | None:
         """Load, decide, save and commit; None where the project has begun to be since its lock was taken."""
         guess = self._heads.get(job.project)
-        wanted = _own(job.reads, guess)
+        wanted = _own(job.reads, guess) if guess is not None else Reads()
         head, rows = await self._load(connection, job.project, wanted, guess)
         if head is None and guess is None:
             # There was no row to lock, so the name is locked, and looked up again.
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.settings.schema}.{job.project}"
             )
-            head, rows = await self._load(connection, job.project, wanted, guess)
+            head, _ = await self._load(connection, job.project, wanted, guess)
             if head is not None:
                 await connection.execute("ROLLBACK")
                 self._heads[job.project] = head
                 return None
-        if head != guess:
+        if guess is None or head != guess:
             wanted = _own(job.reads, head)
-            head, rows = await self._load(connection, job.project, wanted, head)
+            _, rows = await self._load(connection, job.project, wanted, head)
         result = _own(job.decide, rows)
         while isinstance(result, Reads):
             _, rows = await self._load(connection, job.project, result, head)
@@ -305,7 +305,7 @@ class PostgresStore(Leading):
     async def _deadline(self, project: str) -> int:
         """A project's next deadline, which `dues` only bounds; under its lock, so that no other is missed."""
         heads = f"{self.settings.schema}.heads"
-        lock = f"SELECT FROM {heads} WHERE project = {quoted(project)} FOR NO KEY UPDATE"  # noqa: S608 - quoted
+        lock = f"SELECT FROM {heads} WHERE project = {quoted(project)} FOR NO KEY UPDATE"
         with mapped(self.settings):
             async with self._connections.begun(project, lock=lock) as connection:
                 at = await connection.fetchval(self._sql["next_deadline"], project)

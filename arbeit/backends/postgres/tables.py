@@ -13,7 +13,7 @@ from arbeit.columns import BESIDE, CODECS, ColumnType
 
 
 def _type(name: ColumnType) -> TypeEngine[object]:
-    made: TypeEngine[object] = {"text": Text, "integer": BigInteger, "boolean": Boolean, "json": JSON}[name]()  # type: ignore[assignment]  # of one family
+    made: TypeEngine[object] = {"text": Text, "integer": BigInteger, "boolean": Boolean, "json": JSON}[name]()
     return made
 
 
@@ -31,5 +31,12 @@ def tables(schema: str) -> MetaData:
         if kind in BESIDE:
             columns.append(Column(BESIDE[kind], Text() if kind == "task" else BigInteger()))
         Table(codec.table, found, *columns)
-    Table("texts", found, Column("project", Text), Column("kind", Text), Column("seq", BigInteger), Column("words", TSVECTOR))
+    Table(
+        "texts",
+        found,
+        Column("project", Text),
+        Column("kind", Text),
+        Column("seq", BigInteger),
+        Column("words", TSVECTOR),
+    )
     return found

@@ -1,0 +1,283 @@
+"""Vectors in Postgres: nearly exact and quick by pgvector's HNSW where the extension is there, else exact.
+
+Which of the two is asked for each search, so that an administrator may add the extension later (`arbeit admin migrate`
+does it where that is allowed). What an index finds is compared again as every other store compares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any, TypeVar
+
+import asyncpg
+
+from arbeit.backends.postgres import statements
+from arbeit.backends.postgres.connecting import Connection, Connections, quoted
+from arbeit.backends.postgres.errors import mapped
+from arbeit.backends.postgres.reading import Reader
+from arbeit.backends.postgres.settings import Settings
+from arbeit.core.model import Changes
+from arbeit.meaning import ALL, Key, forgotten
+from arbeit.ports import Embedded
+from arbeit.queries import Index, Near, Nearest
+from arbeit.vectors import closest, unpack
+
+T = TypeVar("T")
+log = logging.getLogger("arbeit")
+
+MOST_INDEXED = 2_000
+"""Dimensions that pgvector can index; vectors of more are looked at one by one."""
+_CHUNK = 5_000
+_DEPTH = 2
+"""How many times what is asked for is taken from an index, before it is compared exactly."""
+
+
+class Vectoring:
+    """The port `Vectors` of a Postgres store."""
+
+    settings: Settings
+    _connections: Connections
+
+    @abstractmethod
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+    @abstractmethod
+    def reading(self, project: str) -> AbstractAsyncContextManager[Reader]:
+        """A reader of one project."""
+
+    def _said(self, name: str, place: str = "") -> str:
+        return _statement(name, self.settings, place)
+
+    def indexes(self, project: str) -> list[Index]:
+        """How far each model has come."""
+
+        async def asked() -> list[Index]:
+            async with self.reading(project) as reader:
+                return [Index(*row) for row in await reader.connection.fetch(self._said("indexes"), project)]
+
+        return self._call(asked())
+
+    def digests(self, project: str, model: str, keys: Sequence[Key]) -> dict[Key, str]:
+        """The digests of those that have a vector."""
+
+        async def asked() -> dict[Key, str]:
+            async with self.reading(project) as reader:
+                kinds, names = [one[0] for one in keys], [one[1] for one in keys]
+                rows = await reader.connection.fetch(self._said("digests"), project, model, kinds, names)
+                return {(row[0], row[1]): row[2] for row in rows}
+
+        return self._call(asked()) if keys else {}
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def put_vectors(self, project: str, index: Index, vectors: Sequence[Embedded], gone: Sequence[Key]) -> bool:
+        """Store and forget in a transaction of its own, unless somebody else has written meanwhile."""
+        return self._call(self._put(project, index, vectors, gone))
+
+    async def _put(self, project: str, index: Index, vectors: Sequence[Embedded], gone: Sequence[Key]) -> bool:
+        if vectors and index.dimensions <= MOST_INDEXED:
+            await self._have_index(project, index)
+        with mapped(self.settings):
+            async with self._connections.begun(project) as connection:
+                asked = [project, index.model, index.dimensions, index.position]
+                if index.revision:
+                    done = await connection.execute(self._said("move_index"), *asked, index.revision)
+                else:
+                    done = await connection.execute(self._said("begin_index"), *asked)
+                if done.endswith(" 0"):
+                    await connection.execute("ROLLBACK")
+                    return False
+                await forget(connection, self.settings, project, index.model, gone)
+                if vectors:
+                    await self._save(connection, project, index.model, vectors)
+                await connection.execute("COMMIT")
+                return True
+
+    async def _save(self, connection: Connection, project: str, model: str, vectors: Sequence[Embedded]) -> None:
+        place = await connection.fetchval(self._said("place"))
+        columns = [
+            [one.kind for one in vectors],
+            [one.id for one in vectors],
+            [one.task_id for one in vectors],
+            [one.digest for one in vectors],
+            [one.vector for one in vectors],
+        ]
+        if place is None:
+            await connection.execute(self._said("save"), project, model, *columns)
+        else:
+            said = [_text(one.vector) for one in vectors]
+            await connection.execute(self._said("save_embedded", place), project, model, *columns, said)
+
+    async def _have_index(self, project: str, index: Index) -> None:
+        """Make the model's index before its first vector comes; what cannot be made is done without."""
+        if index.vectors:
+            return
+        try:
+            async with self._connections.begun(project) as connection:
+                if await connection.fetchval(self._said("place")) is not None:
+                    await connection.execute(self._said("index_model"), index.model, index.dimensions)
+                await connection.execute("COMMIT")
+        except asyncpg.PostgresError as error:
+            log.warning("there is no HNSW index for the vectors of %s: %s", index.model, error)
+
+    def drop_index(self, project: str, model: str) -> bool:
+        """Forget a model."""
+
+        async def asked() -> bool:
+            with mapped(self.settings):
+                async with self._connections.begun(project) as connection:
+                    # The index's row first: whoever writes vectors locks it first, too.
+                    done = await connection.execute(self._said("drop_index"), project, model)
+                    await connection.execute(self._said("drop_vectors"), project, model)
+                    await connection.execute("COMMIT")
+                    return not done.endswith(" 0")
+
+        return self._call(asked())
+
+    # -- searching -------------------------------------------------------------------------------------
+
+    def nearest(self, query: Nearest) -> list[Near]:
+        """The most similar, by the index where there is one."""
+        return self._call(self._nearest(query))
+
+    async def _nearest(self, query: Nearest) -> list[Near]:
+        async with self.reading(query.within.project) as reader:
+            connection = reader.connection
+            place = await connection.fetchval(self._said("place"))
+            size = len(unpack(query.vector))
+            indexed = place is not None and size <= MOST_INDEXED
+            sql, values = _sought(self.settings.schema, query)
+            if indexed:
+                await connection.execute(_SCAN.format(breadth=min(1000, query.within.limit * _DEPTH)))
+                sql += _nearest_first(query, _identifier(place), size)
+            found: list[tuple[int, Any]] = []
+            cursor = await connection.cursor(sql, *values)
+            while rows := await cursor.fetch(_CHUNK):
+                some = [((row[0], row[1], row[2]), row[3]) for row in rows]
+                find = partial(closest, query.vector, some, query.within.limit, query.floor, _order)
+                # In a thread: this loop may be the engine's, which has other things to do.
+                found = _best(found + await asyncio.to_thread(find), query.within.limit)
+        return [Near(*row, similarity) for similarity, row in found]
+
+
+_SCAN = (
+    "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), "
+    "set_config('hnsw.ef_search', '{breadth}', true), set_config('enable_seqscan', 'on', true)"
+)
+"""So that filters do not starve a search: an index is scanned on until enough has passed them."""
+
+
+def _order(row: tuple[str, str, str]) -> tuple[str, str]:
+    return row[:2]
+
+
+def _best(found: list[tuple[int, Any]], limit: int) -> list[tuple[int, Any]]:
+    return sorted(found, key=lambda one: (-one[0], _order(one[1])))[:limit]
+
+
+def _text(packed: bytes) -> str:
+    """A packed vector as pgvector reads it."""
+    return f"[{','.join(map(repr, unpack(packed)))}]"
+
+
+def _nearest_first(query: Nearest, place: str, size: int) -> str:
+    # Literals where a partial index has them: a parameter would not be known to be the same.
+    at = f"{place}.vector({size})"
+    near = f"(v.embedding::{at}) OPERATOR({place}.<#>) {quoted(_text(query.vector))}::{at}"
+    return (
+        f" AND v.model = {quoted(query.model)} AND {place}.vector_dims(v.embedding) = {size}"
+        f" ORDER BY {near} LIMIT {query.within.limit * _DEPTH}"
+    )
+
+
+def _sought(schema: str, query: Nearest) -> tuple[str, list[object]]:
+    """What passes the filters, as full text has them but for the words; every value is a parameter."""
+    within = query.within
+    values: list[object] = [within.project, query.model]
+
+    def value(given: object) -> str:
+        values.append(given)
+        return f"${len(values)}"
+
+    found = ["v.project = $1", "v.model = $2", "t.deleted_at IS NULL"]
+    if within.scope.queues is not None:
+        found.append(f"t.queue = ANY ({value(sorted(within.scope.queues))}::text[])")
+    if within.status is not None:
+        found.append(f"t.status = ANY ({value(list(within.status))}::text[])")
+    if within.task_id is not None:
+        found.append(f"v.task_id = {value(within.task_id)}")
+    if query.apart_from is not None:
+        found.append(f"v.task_id <> {value(query.apart_from)}")
+    entry = [f"SELECT FROM {schema}.entries AS e WHERE e.project = v.project AND e.id = v.id"]
+    if within.types is not None:
+        entry.append(f"e.type = ANY ({value(list(within.types))}::text[])")
+    if not within.superseded:
+        entry.append("e.superseded_by IS NULL")
+    kinds = [f"v.kind = {value(kind)}" for kind in within.kinds if kind != "entry"]
+    if "entry" in within.kinds:
+        kinds.append(f"(v.kind = 'entry' AND EXISTS ({' AND '.join(entry)}))")
+    found.append(f"({' OR '.join(kinds) or 'false'})")
+    sql = (
+        f"SELECT v.kind, v.id, v.task_id, v.vector FROM {schema}.vectors AS v "  # noqa: S608 - as above
+        f"JOIN {schema}.tasks AS t ON t.project = v.project AND t.id = v.task_id WHERE {' AND '.join(found)}"
+    )
+    return sql, values
+
+
+# -- beside the store's own transactions -----------------------------------------------------------------------------
+
+
+def _statement(name: str, settings: Settings, place: str = "") -> str:
+    found = statements.load("vectors.sql", settings.schema)[name]
+    return found.replace("{place}", _identifier(place)).replace("{role}", settings.role)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def forget(
+    connection: Connection, settings: Settings, project: str, model: str | None, gone: Sequence[Key]
+) -> None:
+    """Delete vectors by key, and with `meaning.ALL` all that belong to a task; of a model, or (None) of every one."""
+    whole = [name for kind, name in gone if kind == ALL]
+    single = [one for one in gone if one[0] != ALL]
+    if whole:
+        await connection.execute(_statement("forget_of", settings), project, model, whole)
+    if single:
+        kinds, names = [one[0] for one in single], [one[1] for one in single]
+        await connection.execute(_statement("forget", settings), project, model, kinds, names)
+
+
+async def forget_erased(connection: Connection, settings: Settings, project: str, changes: Changes) -> None:
+    """Delete the vectors of what these changes erase, of every model."""
+    await forget(connection, settings, project, None, forgotten(changes))
+
+
+async def enable(connection: Connection, settings: Settings) -> bool:
+    """Let pgvector in, where the server has it and this user may; whether it is in use. For the owner of the schema.
+
+    Vectors that were stored without it are taken along.
+    """
+    place = await connection.fetchval(_statement("extension", settings))
+    if place is None and await connection.fetchval(_statement("available", settings)):
+        try:
+            async with connection.transaction():
+                await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError, asyncpg.UniqueViolationError):
+            log.info("pgvector was not allowed in: search by meaning looks at every vector")
+        place = await connection.fetchval(_statement("extension", settings))
+    if place is None:
+        return False
+    async with connection.transaction():
+        for name in ("add_column", "make_function", "revoke", "grant"):
+            await connection.execute(_statement(name, settings, place))
+    while rows := await connection.fetch(_statement("without", settings)):
+        said = [_text(row[1]) for row in rows]
+        await connection.execute(_statement("fill", settings, place), [row[0] for row in rows], said)
+    return True
