@@ -127,6 +127,8 @@ def _wire(
         kept = _WhenUsed(lambda: blobs.FileBlobs(artifacts or f"{path}.artifacts"))
         lease_key = secret or store.lease_key()
         return Wiring(store, clock, lease_key, overrides, plugged, cast("BlobStore", kept), providers)
+    if scheme in {"postgresql", "postgres"}:
+        return _postgres(url, options, Wired(clock, secret, overrides, plugged, providers))
     make = plugged.backend(scheme) if scheme else None
     if make is not None:
         wiring = _foreign(make(url, clock), clock, secret, overrides, plugged)
@@ -134,7 +136,52 @@ def _wire(
     raise ArbeitError(
         Code.INVALID_INPUT,
         f"no backend answers to {scheme + '://' if scheme else repr(url)}",
-        suggestions=("Use memory:// or sqlite:///path/to/file.db.", "Or install the plug-in that has it."),
+        suggestions=(
+            "Use memory://, sqlite:///path/to/file.db or postgresql://host/database.",
+            "Or install the plug-in that has it.",
+        ),
+        data={"field": "url"},
+    )
+
+
+@frozen
+class Wired:
+    """What a wiring has whatever its store."""
+
+    clock: Clock
+    secret: bytes | None = field(repr=False)
+    overrides: Mapping[str, Any]
+    plugged: Plugins
+    providers: Mapping[str, SecretProvider]
+
+
+def _postgres(url: str, options: dict[str, str], wired: Wired) -> Wiring:
+    """A store in Postgres; artifacts in a folder that all processes share, where one is named."""
+    try:
+        from arbeit.backends.postgres import PostgresStore
+        from arbeit.backends.postgres.settings import parse
+    except ModuleNotFoundError as error:
+        raise _not_installed("postgresql://", "postgres", error) from error
+    artifacts = options.pop("artifacts", "")
+    settings = parse(_without(url, {"artifacts"}))
+    store = PostgresStore(settings, wired.clock)
+    kept: Any = _WhenUsed(lambda: blobs.FileBlobs(artifacts)) if artifacts else blobs.NoBlobs()
+    key = wired.secret or store.lease_key()
+    return Wiring(store, wired.clock, key, wired.overrides, wired.plugged, kept, wired.providers)
+
+
+def _without(url: str, names: set[str]) -> str:
+    """A URL without some of its options."""
+    parts = urls.urlsplit(url)
+    kept = [(name, value) for name, value in urls.parse_qsl(parts.query, keep_blank_values=True) if name not in names]
+    return urls.urlunsplit(parts._replace(query=urls.urlencode(kept)))
+
+
+def _not_installed(what: str, extra: str, error: ModuleNotFoundError) -> ArbeitError:
+    return ArbeitError(
+        Code.INVALID_INPUT,
+        f"{what} needs the package {error.name}, which is not installed",
+        suggestions=(f"pip install 'arbeit[{extra}]'",),
         data={"field": "url"},
     )
 
