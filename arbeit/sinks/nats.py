@@ -18,7 +18,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, need_asyncio, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, need_asyncio, parts_of, shown
 from arbeit.sinks.reading import Arrival
 
 DUPLICATES = 120.0
@@ -198,6 +198,7 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> NatsSink:
         ArbeitError: INVALID_INPUT for a URL without host or stream, or an option there is not.
     """
     parts = parts_of(url)
+    check_hosts(parts)
     options = Options(url, parts.query, secrets)
     options.text("name", "")
     userinfo, _, hosts = parts.netloc.rpartition("@")

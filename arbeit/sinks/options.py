@@ -121,6 +121,21 @@ def parts_of(url: str) -> SplitResult:
     return parts
 
 
+def check_hosts(parts: SplitResult) -> None:
+    """Refuse a port that is none, of any of the hosts that stand between commas.
+
+    Raises:
+        ArbeitError: INVALID_INPUT.
+    """
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        try:
+            sound = urlsplit(f"//{host}").port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            refuse("url", "of a sink has a port that is none", "Write it as in nats://host:4222/STREAM.")
+
+
 def shown(url: str) -> str:
     """A URL without what may be secret: user, password, options."""
     parts = urlsplit(url)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
@@ -17,7 +17,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, need_asyncio, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, need_asyncio, parts_of, shown
 from arbeit.sinks.reading import Arrival
 
 APPEND = """
@@ -39,6 +39,7 @@ if added > 0 then redis.call('HSET', KEYS[2], ARGV[1], last) end
 return added
 """
 """Appends what the stream does not have yet, and notes up to where it has the project: both or neither."""
+_PLACE = re.compile(r"(/[0-9]{0,5})?")
 _PAGE = 500
 _TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
 
@@ -142,12 +143,14 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> RedisStreamSink
         ArbeitError: INVALID_INPUT for a URL that names no server, or an option there is not.
     """
     parts = parts_of(url)
+    check_hosts(parts)
     theirs = [(name, value) for name, value in parse_qsl(parts.query) if name == "db"]
     options = Options(
         url, urlencode([(n, v) for n, v in parse_qsl(parts.query, keep_blank_values=True) if n != "db"]), secrets
     )
     options.text("name", "")
-    if not (parts.path if parts.scheme == "unix" else parts.netloc):
+    # Redis' own reading of a URL takes what is no number for database 0.
+    if not (parts.path if parts.scheme == "unix" else parts.netloc and _PLACE.fullmatch(parts.path)):
         refuse("url", "of a Redis sink names no server", "Write redis://host:6379/0?stream=arbeit.")
     stream = options.text("stream", "arbeit")
     if not stream or set("{}").intersection(stream):
@@ -160,10 +163,6 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> RedisStreamSink
         password=options.reference("password"),
     )
     options.finish()
-    try:
-        parse_url(sink.url)
-    except ValueError:
-        refuse("url", "of a Redis sink is none that Redis knows", "Write redis://host:6379/0?stream=arbeit.")
     return sink
 
 

@@ -16,7 +16,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, parts_of, shown
 from arbeit.sinks.signing import ID, SIGNATURE, TIMESTAMP, sign_webhook
 
 ANSWER_BYTES = 64 * 1024
@@ -137,6 +137,7 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> WebhookSink:
         ArbeitError: INVALID_INPUT for a URL without host or secret, with a password, or an option there is not.
     """
     parts = parts_of(url)
+    check_hosts(parts)
     options = Options(url, parts.fragment, secrets)
     options.text("name", "")
     if not parts.hostname:
