@@ -59,6 +59,14 @@ class Overheard:
         """Come back once hints come through."""
         await self.until(lambda: self.healthy)
 
+    async def until_away(self) -> None:
+        """Come back once hints do not come through."""
+        await self.until(lambda: not self.healthy)
+
+    async def until_heard(self, wake: Wake, times: int = 1) -> None:
+        """Come back once a wake was heard so often."""
+        await self.until(lambda: self.heard.count(wake) >= times)
+
     async def until_missed(self, times: int = 1) -> None:
         """Come back once it was said so often that hints may have been missed."""
         await self.until(lambda: self.heard.count(None) >= times)

@@ -6,6 +6,7 @@ until the connection was made anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ DEADLINE = 0.2
 """Seconds that an answer may take."""
 CONNECT_DEADLINE = 1.0
 """Seconds that connecting may take; nobody waits for that."""
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,63}")
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
@@ -36,7 +38,7 @@ class Link:
             ArbeitError: INVALID_INPUT for a URL or a name that is none.
         """
         check_text("redis", url)
-        if not deployment or not all(part.isalnum() for part in deployment.replace("-", "_").split("_") if part):
+        if not _NAME.fullmatch(deployment):
             raise _refused("deployment", f"{deployment!r} is no name for a deployment", "Use letters, digits, - and _.")
         self.deployment = deployment
         self._options = {

@@ -1,0 +1,309 @@
+"""Signals over a real Redis: what arrives, and what becomes of waiting when Redis forgets, freezes or goes away."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio import to_thread
+from redis import Redis
+from redis.crc import key_slot
+
+from arbeit.backends.redis import Link, RedisSignals
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.engine import waiting
+from arbeit.ports import Wake
+from arbeit.testing.servers import RedisServer, TcpProxy
+from arbeit.testing.signals import Bus
+from arbeit.wakes import write
+from tests.engine.test_waiting import Line
+from tests.signals.wires import PATIENCE, Overheard, Site, sites
+
+pytestmark = pytest.mark.anyio
+NEVER = 3600
+UNTRUE = Wake("demo", ready=(("default", "", 10**9),), places=(("nowhere", 10**9),), agents=("nobody",))
+READY = Wake("demo", ready=(("default", "", 1),))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(own_server: RedisServer) -> Iterator[RedisServer]:
+    """A Redis that a test may do anything to."""
+    own_server.flush()
+    yield own_server
+    if own_server.running:
+        own_server.thaw()
+    own_server.start()
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[TcpProxy]:
+    with TcpProxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def hints_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While hints come through nobody looks by itself, so that what is found was found by a hint."""
+    monkeypatch.setattr(waiting, "RELAXED_POLL", NEVER)
+
+
+def over(url: str, deployment: str = "test") -> RedisSignals:
+    return RedisSignals(Link(url, deployment), random.random)
+
+
+@asynccontextmanager
+async def listening(*signals: RedisSignals) -> AsyncIterator[list[Overheard]]:
+    """Signals that run, without engines."""
+    ears = [Overheard(one) for one in signals]
+    async with anyio.create_task_group() as group:
+        for one in ears:
+            group.start_soon(one.run, lambda _wake: None)
+        for one in ears:
+            await one.until_healthy()
+            one.heard.clear()
+        yield ears
+        group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def two_engines(file: Path, *signals: RedisSignals) -> AsyncIterator[tuple[Site, Site]]:
+    async with sites(file, *signals) as (there, here):
+        await there.hub.project("demo", create=True)
+        for site in (there, here):
+            await site.signals.until_healthy()
+        yield there, here
+
+
+async def handed_out(there: Site, here: Site, title: str) -> None:
+    """A claimer that waits in one process gets what is created in the other."""
+    line = Line(await here.hub.project("demo"))
+    project = await there.hub.project("demo")
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(line.wait, "a")
+            await line_stands(here)
+            await project.create_task(title)
+    assert [got for _, got in line.got] == [title]
+
+
+async def line_stands(site: Site) -> None:
+    """Come back once a claimer waits, having looked once."""
+    with anyio.fail_after(PATIENCE):
+        waiters: Any = None
+        while not waiters:
+            await anyio.lowlevel.checkpoint()
+            waiters = site.hub.engine._waiters.get("demo")
+        # What it looked for in vain is committed before this is.
+        project = await site.hub.project("demo")
+        await project.set_queue("idle")
+
+
+@pytest.mark.usefixtures("hints_alone")
+async def test_what_one_process_commits_wakes_a_claimer_in_another(tmp_path: Path, redis_url: str) -> None:
+    async with two_engines(tmp_path / "team.db", over(redis_url), over(redis_url)) as (there, here):
+        looks = here.store.looks
+        for number in range(3):
+            await handed_out(there, here, f"T{number}")
+        assert here.store.looks - looks <= 1
+
+
+@pytest.mark.usefixtures("hints_alone")
+async def test_what_a_process_announces_it_does_not_hear_itself(redis_url: str) -> None:
+    async with listening(over(redis_url), over(redis_url)) as (sender, other):
+        sender.wake(READY)
+        await other.until_heard(READY)
+        assert READY not in sender.heard
+
+
+async def test_what_comes_within_a_moment_goes_as_one_and_nothing_is_left_out(redis_url: str) -> None:
+    async with listening(over(redis_url), over(redis_url)) as (sender, other):
+        for number in range(500):
+            sender.wake(Wake("demo", ready=(("default", "", 1),), agents=(f"a{number % 3}",)))
+        await other.until(lambda: sum(wake.ready[0][2] for wake in other.heard if wake is not None) == 500)
+        assert len(other.heard) <= 5
+
+
+async def test_deployments_of_different_names_do_not_hear_each_other(redis_url: str) -> None:
+    async with listening(over(redis_url, "one"), over(redis_url, "two"), over(redis_url, "one")) as ears:
+        sender, stranger, other = ears
+        sender.wake(READY)
+        await other.until_heard(READY)
+        assert stranger.heard == []
+
+
+@pytest.mark.usefixtures("hints_alone")
+async def test_a_redis_that_forgot_everything_is_noticed_and_heard_as_before(
+    tmp_path: Path, server: RedisServer
+) -> None:
+    async with two_engines(tmp_path / "team.db", over(server.url), over(server.url)) as (there, here):
+        missed = here.signals.heard.count(None)
+        server.flush()
+        await here.signals.until_missed(missed + 1)
+        assert here.signals.healthy
+        await handed_out(there, here, "T")
+
+
+def broken_by(way: str, server: RedisServer, proxy: TcpProxy) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Ways to take Redis away, and to bring it back."""
+    ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "stopped": (server.shut_down, server.start),
+        "killed": (server.kill, server.start),
+        "frozen": (server.freeze, server.thaw),
+        "partitioned": (proxy.freeze, proxy.heal),
+        "refused": (proxy.refuse, proxy.heal),
+    }
+    return ways[way]
+
+
+@pytest.mark.usefixtures("hints_alone")
+@pytest.mark.parametrize("way", ["stopped", "killed", "frozen", "partitioned", "refused"])
+async def test_while_redis_is_away_claimers_look_by_themselves_and_the_log_says_so_once(
+    way: str, tmp_path: Path, server: RedisServer, proxy: TcpProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"redis://127.0.0.1:{proxy.port}/0"
+    take_away, bring_back = broken_by(way, server, proxy)
+    caplog.set_level(logging.WARNING, "arbeit")
+    async with two_engines(tmp_path / "team.db", over(url), over(url)) as (there, here):
+        for _ in range(2):
+            await to_thread.run_sync(take_away)
+            # Even what is created before anybody has noticed is found: whoever notices looks.
+            await handed_out(there, here, "T")
+            for site in (there, here):
+                await site.signals.until_away()
+            await handed_out(there, here, "U")
+            await to_thread.run_sync(bring_back)
+            for site in (there, here):
+                await site.signals.until_healthy()
+            await handed_out(there, here, "V")
+    said = [record.getMessage() for record in caplog.records]
+    assert sum(line.startswith("Redis is away") for line in said) == 4
+    assert said.count("Redis is back") == 4
+    assert len(said) == 8
+
+
+async def test_a_connection_that_breaks_is_made_anew(proxy: TcpProxy) -> None:
+    url = f"redis://127.0.0.1:{proxy.port}/0"
+    async with listening(over(url), over(url)) as (sender, other):
+        for times in range(1, 4):
+            proxy.cut()
+            await other.until_missed(2 * times)
+            await sender.until_missed(2 * times)
+            await other.until_healthy()
+            await sender.until_healthy()
+            heard = other.heard.count(READY)
+            sender.wake(READY)
+            await other.until_heard(READY, heard + 1)
+
+
+async def test_an_engine_begins_without_redis_and_hears_of_it_when_it_comes(
+    tmp_path: Path, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.shut_down()
+    async with sites(tmp_path / "team.db", over(server.url), over(server.url)) as (there, here):
+        await there.hub.project("demo", create=True)
+        await handed_out(there, here, "T")
+        await to_thread.run_sync(server.start)
+        for site in (there, here):
+            await site.signals.until_healthy()
+        await handed_out(there, here, "U")
+    assert sum(record.getMessage().startswith("Redis is away") for record in caplog.records) == 2
+
+
+@pytest.mark.usefixtures("hints_alone")
+async def test_nonsense_on_the_channel_harms_nobody(tmp_path: Path, server: RedisServer) -> None:
+    async with two_engines(tmp_path / "team.db", over(server.url), over(server.url)) as (there, here):
+        missed = here.signals.heard.count(None)
+        line = Line(await here.hub.project("demo"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(line.wait, "a")
+            await line_stands(here)
+            with Redis.from_url(server.url, protocol=2) as client:
+                client.publish("arbeit:{test}:wakes", b"\xff nonsense")
+                client.publish("arbeit:{test}:wakes", write("stranger", [UNTRUE], 1000)[0])
+            await here.signals.until_heard(UNTRUE)
+            assert here.signals.heard.count(None) == missed + 1
+            group.cancel_scope.cancel()
+        assert line.got == []
+        await handed_out(there, here, "T")
+
+
+async def test_what_is_announced_last_is_sent_before_the_connection_ends(server: RedisServer) -> None:
+    async with listening(over(server.url)) as (other,):
+        sender = over(server.url)
+        async with anyio.create_task_group() as group:
+            ready = anyio.Event()
+            group.start_soon(sender.run, lambda _wake: ready.set())
+            await ready.wait()
+            sender.wake(Wake("first"))
+            await other.until_heard(Wake("first"))
+            sender.wake(READY)
+            group.cancel_scope.cancel()
+        await other.until_heard(READY)
+
+
+async def test_nothing_stays_connected(server: RedisServer) -> None:
+    async with listening(over(server.url), over(server.url)):
+        assert int(info(server, "connected_clients")) >= 4
+    # Closing is the last that a client says, and the server reads in order of arrival: the one that asks is left.
+    assert int(info(server, "connected_clients")) == 1
+
+
+def info(server: RedisServer, name: str) -> str:
+    with Redis.from_url(server.url, protocol=2) as client:
+        return str(client.info("clients")[name])
+
+
+def test_all_that_is_kept_of_a_project_is_in_one_slot_of_a_cluster() -> None:
+    link = Link("redis://localhost", "prod")
+    keys = [link.key("demo", "rate", actor) for actor in ("ada", "ben", "x}:y", "{other}")]
+    assert {key_slot(key.encode()) for key in keys} == {key_slot(b"prod:demo")}
+    assert key_slot(link.epoch.encode()) == key_slot(link.channel.encode()) == key_slot(b"prod")
+    spread = {key_slot(link.key(f"p{number}", "rate", "ada").encode()) for number in range(100)}
+    assert len(spread) > 90
+    assert not {*keys, link.epoch} & {Link("redis://localhost", "test").key("demo", "rate", "ada")}
+
+
+@pytest.mark.parametrize(
+    ("url", "deployment", "field"),
+    [
+        ("http://localhost", "a", "redis"),
+        ("", "a", "redis"),
+        ("redis://localhost:port", "a", "redis"),
+        *(("redis://localhost", bad, "deployment") for bad in ("", "a}b", "{a}", "a b", "a:b", "a\n", "x" * 64)),
+    ],
+)
+def test_what_names_no_redis_and_no_deployment_is_refused(url: str, deployment: str, field: str) -> None:
+    with pytest.raises(ArbeitError) as caught:
+        Link(url, deployment)
+    assert (caught.value.code, caught.value.data["field"]) == (Code.INVALID_INPUT, field)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_on_trio_engines_look_by_themselves(
+    tmp_path: Path, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with sites(tmp_path / "team.db", over(redis_url), Bus().signals()) as (there, here):
+        await there.hub.project("demo", create=True)
+        await handed_out(here, there, "T")
+        assert not there.signals.healthy
+    assert [record.getMessage() for record in caplog.records if "asyncio" in record.getMessage()] == [
+        "Redis can be heard on asyncio alone: here, engines look by themselves"
+    ]
