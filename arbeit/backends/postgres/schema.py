@@ -6,7 +6,7 @@ import os
 
 import asyncpg
 
-from arbeit.backends.postgres import statements
+from arbeit.backends.postgres import statements, vectors
 from arbeit.backends.postgres.connecting import Connection, alone
 from arbeit.backends.postgres.settings import Settings
 from arbeit.core.declare import frozen
@@ -109,6 +109,7 @@ async def migrate(settings: Settings) -> Status:
         await connection.execute("SET statement_timeout = 0")
         found = await _status(connection, settings)
         if not found.pending:
+            await vectors.enable(connection, settings)
             return found
         async with connection.transaction():
             await connection.execute(statements.admin("alone"), settings.schema)
@@ -123,6 +124,7 @@ async def migrate(settings: Settings) -> Status:
             for script in plan(settings, found.version):
                 await connection.execute(script)
             await _mark(connection, settings, found.known)
+        await vectors.enable(connection, settings)
         return await _status(connection, settings)
 
 

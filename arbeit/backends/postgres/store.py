@@ -21,6 +21,7 @@ from arbeit.backends.postgres.loading import Loading
 from arbeit.backends.postgres.reading import Reader
 from arbeit.backends.postgres.saving import NEVER, Saving
 from arbeit.backends.postgres.settings import Settings
+from arbeit.backends.postgres.vectors import Vectoring, forget_erased
 from arbeit.clock import SystemClock
 from arbeit.columns import CODECS
 from arbeit.core.errors import ArbeitError, Code
@@ -38,7 +39,7 @@ _HEADS = 10_000
 """Heads remembered: where this process last saw each project's log stand."""
 
 
-class PostgresStore(Leading):
+class PostgresStore(Leading, Vectoring):
     """One schema of one database, shared by every process that names it.
 
     Its methods block their caller; what they do runs on one event loop: that of an engine that moved in
@@ -160,6 +161,8 @@ class PostgresStore(Leading):
         else:
             sql, parameters = self._saving.statement(job.project, result, first=head is None)
             await connection.execute(sql, *parameters)
+            if result.erased:
+                await forget_erased(connection, self.settings, job.project, result)
             await connection.execute("COMMIT")
             self._remember(job.project, result.head)
         return result

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -232,8 +232,13 @@ def _sought(schema: str, query: Nearest) -> tuple[str, list[object]]:
 # -- beside the store's own transactions -----------------------------------------------------------------------------
 
 
+@cache
+def _loaded(schema: str) -> Mapping[str, str]:
+    return statements.load("vectors.sql", schema)
+
+
 def _statement(name: str, settings: Settings, place: str = "") -> str:
-    found = statements.load("vectors.sql", settings.schema)[name]
+    found = _loaded(settings.schema)[name]
     return found.replace("{place}", _identifier(place)).replace("{role}", settings.role)
 
 
@@ -264,6 +269,8 @@ async def enable(connection: Connection, settings: Settings) -> bool:
 
     Vectors that were stored without it are taken along.
     """
+    if await connection.fetchval(_statement("place", settings)) is not None:
+        return True
     place = await connection.fetchval(_statement("extension", settings))
     if place is None and await connection.fetchval(_statement("available", settings)):
         try:
@@ -275,6 +282,7 @@ async def enable(connection: Connection, settings: Settings) -> bool:
     if place is None:
         return False
     async with connection.transaction():
+        await connection.execute("SET LOCAL lock_timeout = '5s'")
         for name in ("add_column", "make_function", "revoke", "grant"):
             await connection.execute(_statement(name, settings, place))
     while rows := await connection.fetch(_statement("without", settings)):

@@ -9,7 +9,8 @@ from arbeit.testing.contract.loading import Loading
 from arbeit.testing.contract.reading import Reading
 from arbeit.testing.contract.searching import Searching
 from arbeit.testing.contract.transactions import Transactions
+from arbeit.testing.contract.vectoring import Vectoring
 
 
-class StoreContract(Transactions, Loading, Keeping, Reading, Finding, Searching, Leading):
+class StoreContract(Transactions, Loading, Keeping, Reading, Finding, Searching, Leading, Vectoring):
     """The tests of a store: subclass it, and say in `open` how the store is opened."""
