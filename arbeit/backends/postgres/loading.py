@@ -189,10 +189,9 @@ def _graph(made: _Statement, reads: Reads) -> list[str]:
     if reads.around:
         named = made.keys(reads.around)
         sources.append(named)
-        tasks += [
-            f"SELECT from_task_id FROM edges WHERE to_task_id = ANY (ARRAY({named}))",  # noqa: S608 - names of ours
-            f"SELECT to_task_id FROM edges WHERE from_task_id = ANY (ARRAY({named}))",  # noqa: S608 - as above
-        ]
+        # Both ends of every edge, so those that were named, too.
+        touching = f"FROM edges WHERE ARRAY[from_task_id, to_task_id] && ARRAY({named})"
+        tasks += [f"SELECT from_task_id {touching}", f"SELECT to_task_id {touching}"]
     if sources:
         made.first("with_edges", sources=sources)
         made.bring("edges")
