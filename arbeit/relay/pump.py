@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 BATCH = 256
 """Events read from a log at once, and given at once to a sink that says nothing of it."""
+GRACE = 1.0
+"""Seconds that a call which is under way when a relay ends has to come to its own end, within the term."""
 BEGUN = ""
 """No project's key: noted for a sink once it was decided where it begins."""
 
@@ -91,6 +93,8 @@ class Pump:
         """Set when there may be a turn to take."""
         self._noting = Event()
         """Set when there is something to note."""
+        self._flying: set[CancelScope] = set()
+        """The calls of the sink that are under way."""
         self._threads: CapacityLimiter | None = None
 
     async def run(self, *, until_caught_up: bool = False) -> None:
@@ -132,6 +136,7 @@ class Pump:
             with CancelScope(deadline=anyio.current_time() + tenure.left()) as scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._renew, tenure, scope)
+                    group.start_soon(self._land, tenure)
                     await self._begin(tenure)
                     group.start_soon(self._note, tenure, agenda, scope)
                     group.start_soon(self._dispatch, tenure, agenda, group, scope)
@@ -163,6 +168,15 @@ class Pump:
             self._tell.store_mended()
             pause = self._pace.ttl / 3
             scope.deadline = anyio.current_time() + tenure.left()
+
+    async def _land(self, tenure: Tenure) -> None:
+        """When all this ends, let nothing begin, and what is under way end by itself: so that it is not repeated."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            tenure.end()
+            for flight in self._flying:
+                flight.deadline = anyio.current_time() + min(GRACE, max(0.0, tenure.left()))
 
     async def _hand_over(self, tenure: Tenure, agenda: Agenda) -> None:
         """Note what was published, and let the next lead at once, if this term is not over yet."""
@@ -244,7 +258,14 @@ class Pump:
         self._stir.set()
 
     async def _publish(self, agenda: Agenda, project: str, events: Sequence[Recorded]) -> None:
-        await self._sink.publish(project, events)
+        with CancelScope(shield=True) as flight:
+            self._flying.add(flight)
+            try:
+                await self._sink.publish(project, events)
+            finally:
+                self._flying.discard(flight)
+        if flight.cancelled_caught:
+            raise LostError
         if agenda.published(project, events[-1].position):
             self._tell.mended(project, self._around.clock(), agenda.failing())
         self._noting.set()

@@ -31,6 +31,7 @@ class Tenure:
         self._ttl = ttl
         self._clock = clock
         self._until = 0.0
+        self._ending = False
         self.renewed(term, asked_at)
 
     def renewed(self, term: Term, asked_at: float) -> None:
@@ -48,11 +49,15 @@ class Tenure:
         """Seconds until it is over; 0 and less afterwards."""
         return self._until - self._clock()
 
+    def end(self) -> None:
+        """Let nothing begin any more; what is left of the term is for handing over."""
+        self._ending = True
+
     def check(self) -> None:
         """Go on only while this leads.
 
         Raises:
-            LostError: the term has run out.
+            LostError: the term has run out, or is about to be handed over.
         """
-        if self.left() <= 0:
+        if self._ending or self.left() <= 0:
             raise LostError
