@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from functools import partial
-from typing import Any
+from typing import Any, Never
 
 import anyio
 from anyio import Event
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from arbeit.backends.redis import bucket
 from arbeit.backends.redis.bucket import TAKE, Rate
@@ -71,7 +71,7 @@ class RedisLimits:
             self._own.popitem(last=False)
         return wait / bucket.SECOND
 
-    async def serve(self) -> None:
+    async def serve(self) -> Never:
         """Ask for whoever waits, for all of them together, until cancelled; then nobody waits any more."""
         try:
             while True:
@@ -92,13 +92,18 @@ class RedisLimits:
             self._asking.clear()
 
     async def _put(self, asks: list[_Ask], client: Redis) -> list[Any]:
+        answers = await self._try(asks, client)
+        if any(isinstance(answer, NoScriptError) for answer in answers):
+            # Another server, or one that was restarted.
+            self._hash = None
+            answers = await self._try(asks, client)
+        return answers
+
+    async def _try(self, asks: list[_Ask], client: Redis) -> list[Any]:
         if self._hash is None:
             self._hash = str(await client.script_load(TAKE))
         pipeline = client.pipeline(transaction=False)
         for ask in asks:
             _ = pipeline.evalsha(self._hash, 1, ask.key, str(self._rate.interval), str(self._rate.burst), str(ask.cost))
-        answers = await pipeline.execute(raise_on_error=False)
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            # Another server, or one that was restarted: these are counted here, the next ones there again.
-            self._hash = None
-        return [None if isinstance(answer, ResponseError) else answer for answer in answers]
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
