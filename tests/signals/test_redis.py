@@ -7,7 +7,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -18,18 +17,15 @@ from redis.crc import key_slot
 
 from arbeit.backends.redis import Link, RedisSignals
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.engine import waiting
 from arbeit.ports import Wake
 from arbeit.testing.servers import RedisServer, TcpProxy
 from arbeit.testing.signals import Bus
 from arbeit.wakes import write
 from tests.engine.test_waiting import Line
-from tests.signals.wires import PATIENCE, Overheard, Site, sites
+from tests.signals.wires import READY, Overheard, handed_out, line_stands, sites, two_engines
 
 pytestmark = pytest.mark.anyio
-NEVER = 3600
 UNTRUE = Wake("demo", ready=(("default", "", 10**9),), places=(("nowhere", 10**9),), agents=("nobody",))
-READY = Wake("demo", ready=(("default", "", 1),))
 
 
 @pytest.fixture
@@ -59,12 +55,6 @@ def proxy(server: RedisServer) -> Iterator[TcpProxy]:
         yield proxy
 
 
-@pytest.fixture
-def hints_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While hints come through nobody looks by itself, so that what is found was found by a hint."""
-    monkeypatch.setattr(waiting, "RELAXED_POLL", NEVER)
-
-
 def over(url: str, deployment: str = "test") -> RedisSignals:
     return RedisSignals(Link(url, deployment), random.random)
 
@@ -81,39 +71,6 @@ async def listening(*signals: RedisSignals) -> AsyncIterator[list[Overheard]]:
             one.heard.clear()
         yield ears
         group.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def two_engines(file: Path, *signals: RedisSignals) -> AsyncIterator[tuple[Site, Site]]:
-    async with sites(file, *signals) as (there, here):
-        await there.hub.project("demo", create=True)
-        for site in (there, here):
-            await site.signals.until_healthy()
-        yield there, here
-
-
-async def handed_out(there: Site, here: Site, title: str) -> None:
-    """A claimer that waits in one process gets what is created in the other."""
-    line = Line(await here.hub.project("demo"))
-    project = await there.hub.project("demo")
-    with anyio.fail_after(PATIENCE):
-        async with anyio.create_task_group() as group:
-            group.start_soon(line.wait, "a")
-            await line_stands(here)
-            await project.create_task(title)
-    assert [got for _, got in line.got] == [title]
-
-
-async def line_stands(site: Site) -> None:
-    """Come back once a claimer waits, having looked once."""
-    with anyio.fail_after(PATIENCE):
-        waiters: Any = None
-        while not waiters:
-            await anyio.lowlevel.checkpoint()
-            waiters = site.hub.engine._waiters.get("demo")
-        # What it looked for in vain is committed before this is.
-        project = await site.hub.project("demo")
-        await project.set_queue("idle")
 
 
 @pytest.mark.usefixtures("hints_alone")

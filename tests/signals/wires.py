@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio import Event
@@ -14,7 +15,9 @@ from arbeit.clock import SystemClock
 from arbeit.compose import Wiring
 from arbeit.ports import Limits, Signals, Wake
 from arbeit.testing.contract import KEY, WiredHub
+from tests.engine.test_waiting import Line
 
+READY = Wake("demo", ready=(("default", "", 1),))
 PATIENCE = 20
 """Seconds after which what did not come never will."""
 
@@ -110,3 +113,36 @@ async def sites(file: Path, *signals: Signals | None, limits: Limits | None = No
             )
             opened.append(Site(hub, store, ears))
         yield opened
+
+
+@asynccontextmanager
+async def two_engines(file: Path, *signals: Signals) -> AsyncIterator[tuple[Site, Site]]:
+    async with sites(file, *signals) as (there, here):
+        await there.hub.project("demo", create=True)
+        for site in (there, here):
+            await site.signals.until_healthy()
+        yield there, here
+
+
+async def handed_out(there: Site, here: Site, title: str) -> None:
+    """A claimer that waits in one process gets what is created in the other."""
+    line = Line(await here.hub.project("demo"))
+    project = await there.hub.project("demo")
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(line.wait, "a")
+            await line_stands(here)
+            await project.create_task(title)
+    assert [got for _, got in line.got] == [title]
+
+
+async def line_stands(site: Site) -> None:
+    """Come back once a claimer waits, having looked once."""
+    with anyio.fail_after(PATIENCE):
+        waiters: Any = None
+        while not waiters:
+            await anyio.lowlevel.checkpoint()
+            waiters = site.hub.engine._waiters.get("demo")
+        # What it looked for in vain is committed before this is.
+        project = await site.hub.project("demo")
+        await project.set_queue("idle")
