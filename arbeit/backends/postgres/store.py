@@ -56,7 +56,7 @@ class PostgresStore(Leading, Vectoring):
         """
         self.settings = settings
         self._clock = clock
-        self._own_time = None if isinstance(clock, SystemClock) else clock
+        self._own_time = None if type(clock) is SystemClock else clock
         self._pid = os.getpid()
         self._closed = False
         self.home = Home()
