@@ -46,8 +46,8 @@ def ask(url: str, *statements: tuple[str, Sequence[object]]) -> list[Row]:
 
 class _Postgres:
     @pytest.fixture(autouse=True)
-    def schema_url(self, postgres_url: str) -> None:
-        self.url = postgres_url
+    def schema_url(self, empty_postgres_url: str) -> None:
+        self.url = empty_postgres_url
 
     def open(self, _tmp_path: Path, clock: Clock) -> Wiring:
         return wire_up(self.url, clock=clock, key=KEY)
@@ -76,7 +76,7 @@ class TestTamperedPostgres(_Postgres, Tampering):
 
     def insert(self, kind: str, row: Sequence[object]) -> None:
         """A row as the store writes it, its columns in the order of `statements.written`."""
-        sql, _ = statements.insert_of(kind, parse(self.url).schema, 3)
+        sql = statements.insert_of(kind, parse(self.url).schema, 3, one=False)
         # Of a parameter that is not used the server could not tell the type.
         self.change(f"{sql} WHERE $1::text IS NOT NULL AND $2::bigint IS NOT NULL", DEMO, 0, *([one] for one in row))
 
@@ -92,8 +92,8 @@ class TestTamperedPostgres(_Postgres, Tampering):
         entity = attrs.evolve(store.rows(DEMO)[kind][key], **{field: value})
         at = codec.columns.index(field)
         column = codec.write(entity)[at]
-        if codec.types[at] == "integer" and column is not None:
-            column = int(column)  # the other value of None is a text
+        if codec.types[at] in {"integer", "boolean"} and column is not None:
+            column = int(column) if codec.types[at] == "integer" else bool(column)  # the other value of None is a text
         self.change(f"UPDATE {codec.table} SET {field} = $1 WHERE {where}", column, *keys)  # noqa: S608 - names of ours
 
     def remove_row(self, _store: LocalStore, kind: str, key: Any) -> None:  # noqa: ANN401

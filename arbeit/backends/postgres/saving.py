@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from arbeit.backends.postgres import statements
-from arbeit.backends.postgres.statements import SEQ_BITS, insert_of, update_of
-from arbeit.columns import CODECS, row_of
+from arbeit.backends.postgres.statements import SEQ_BITS, insert_of, update_of, written
+from arbeit.columns import CODECS, WORDS, row_of
 from arbeit.core.model import Beat, Changes, ContextEntry, Lease, Task
 from arbeit.core.record import change
 from arbeit.core.searching import words
 
-Write = Callable[[str, str, int], tuple[str, int]]
-"""`insert_of` or `update_of`."""
 NEVER = 2**63 - 1
+_NOTHING: frozenset[str] = frozenset()
 _LEXEME = 400
 _PROJECT = 0
 
@@ -32,11 +31,12 @@ class Saving:
         beats = {beat.lease_id: beat for beat in changes.beats}
         position = changes.head.position
         due = NEVER
-        for entities, write in ((changes.new, insert_of), (changes.changed, update_of)):
+        for entities, adds in ((changes.new, True), (changes.changed, False)):
             for kind, rows in entities.items():
                 told = _with_beats(rows, beats) if kind == "lease" and beats else rows
                 due = min(due, _due(kind, told))
-                made.rows(write, kind, [row_of(project, kind, entity, position) for entity in told])
+                for some, leave_out in _alike(kind, told, changes, adds=adds):
+                    made.rows(kind, [row_of(project, kind, one, position) for one in some], leave_out, adds=adds)
         made.texts(changes)
         if gone := changes.gone.get("relationship"):
             made.part("relationships_gone", list(gone))
@@ -53,12 +53,12 @@ class Saving:
     @staticmethod
     def _log(made: _Statement, project: str, changes: Changes, *, first: bool) -> None:
         if changes.events:
-            made.rows(insert_of, "event", [CODECS["event"].write(event) for event in changes.events])
+            made.rows("event", [CODECS["event"].write(event) for event in changes.events], adds=True)
             head = changes.head
             made.part("first_head" if first else "head", head.position, head.hash, head.virtual_time, head.at)
         if changes.receipts:
             write = CODECS["receipt"].write
-            made.rows(insert_of, "receipt", [(project, *write(receipt)) for receipt in changes.receipts])
+            made.rows("receipt", [(project, *write(receipt)) for receipt in changes.receipts], adds=True)
         if changes.erased:
             made.part("erased", *_across(changes.erased))
         if changes.reissued:
@@ -85,6 +85,22 @@ def _with_beats(leases: Sequence[Lease], beats: dict[str, Beat]) -> list[Lease]:
     return told
 
 
+def _alike(
+    kind: str, rows: Sequence[Any], changes: Changes, *, adds: bool
+) -> Iterator[tuple[Sequence[Any], frozenset[str]]]:
+    """Rows that are written alike: the words of a task change seldom, and are long."""
+    if kind != "task" or adds or changes.reworded is None:
+        yield rows, _NOTHING
+        return
+    reworded = frozenset(changes.reworded)
+    for some, leave_out in (
+        ([row for row in rows if row.id in reworded], _NOTHING),
+        ([row for row in rows if row.id not in reworded], WORDS),
+    ):
+        if some:
+            yield some, leave_out
+
+
 def _due(kind: str, rows: Sequence[Any]) -> int:
     if kind == "lease":
         return min((row.expires_at for row in rows if row.ended_at is None), default=NEVER)
@@ -105,16 +121,17 @@ class _Statement:
         self._parts: list[str] = []
 
     def rows(
-        self,
-        write: Any,
-        kind: str,
-        rows: Sequence[Sequence[Any]],
+        self, kind: str, rows: Sequence[Sequence[Any]], leave_out: frozenset[str] = _NOTHING, *, adds: bool
     ) -> None:
-        """Write rows of a kind, each its project first."""
-        sql, _ = write(kind, self._schema, len(self._parameters) + 1)
-        self._parts.append(sql)
-        columns = _across(rows)
-        self._parameters += columns if kind in {"project", "event"} else columns[1:]
+        """Add rows of a kind, or store their new state; `row_of` made them."""
+        first, one = len(self._parameters) + 1, len(rows) == 1
+        if adds:
+            self._parts.append(insert_of(kind, self._schema, first, one=one))
+        else:
+            self._parts.append(update_of(kind, self._schema, first, one=one, leave_out=leave_out))
+        places = written(kind, leave_out).places
+        # A single row goes as it is: arrays cost the driver and the server several times as much.
+        self._parameters += [rows[0][at] for at in places] if one else [[row[at] for row in rows] for at in places]
 
     def part(self, name: str, *parameters: object, **names: str) -> None:
         """Write something else."""

@@ -29,7 +29,7 @@ class Settings:
     dsn: for the driver, with its password. shown: the same without user and password, for messages.
     pool: connections at most. wait: how long a command waits for a server that cannot be reached. frozen: after so
     long without a word from its client, a transaction is ended by the server. prepared: whether statements are
-    prepared, which poolers before PgBouncer 1.21 do not bear. listen: another DSN for LISTEN, "" for the same, "off".
+    prepared, which poolers before PgBouncer 1.21 do not bear. create: whether a schema that is not there is made.
     """
 
     dsn: str = field(repr=False)
@@ -42,7 +42,6 @@ class Settings:
     frozen: float = 5.0
     prepared: bool = True
     create: bool = True
-    listen: str = field(default="", repr=False)
 
 
 def parse(url: str) -> Settings:
@@ -72,7 +71,6 @@ def parse(url: str) -> Settings:
         frozen=_number("frozen", given.pop("frozen", "5"), 1, 3600),
         prepared=_flag("prepared", given.pop("prepared", "yes")),
         create=_flag("create", given.pop("create", "yes")),
-        listen=given.pop("listen", ""),
     )
     _refuse_unknown(given)
     return made
@@ -80,11 +78,11 @@ def parse(url: str) -> Settings:
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:
     if given:
-        known = "schema, role, pool, wait, timeout, frozen, prepared, create, listen, redis, artifacts"
+        known = "schema, role, pool, wait, timeout, frozen, prepared, create, listen, redis, rate, burst, deployment"
         raise ArbeitError(
             Code.INVALID_INPUT,
             f"postgresql:// takes no option {', '.join(sorted(given))}",
-            suggestions=(f"Ours are {known}; those of a connection (sslmode and so on) go to the driver.",),
+            suggestions=(f"Ours are {known}, artifacts; those of a connection (sslmode and so on) go to the driver.",),
             data={"field": "url"},
         )
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from arbeit.columns import BESIDE, CODECS, KEYS
+from arbeit.core.declare import frozen
 
 SEQUENCED = frozenset({"task", "relationship", "entry", "item", "session", "file", "artifact", "run"})
 """Kinds whose rows are numbered in the order of their arrival."""
@@ -62,45 +63,64 @@ def load(file: str, schema: str) -> Mapping[str, str]:
     return found
 
 
-def written(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns and the Postgres types that `columns.row_of` gives values for, but for the project."""
+def _parameters(types: Sequence[str], first: int, dimension: str = "") -> list[str]:
+    return [f"${number}::{one}{dimension}" for number, one in enumerate(types, start=first)]
+
+
+@frozen
+class Written:
+    """How rows of a kind are written: their columns and types, and which values of `columns.row_of` go there."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+@cache
+def written(kind: str, leave_out: frozenset[str] = frozenset()) -> Written:
+    """The columns of a kind, but for those left out, and for the project unless that is a field of its own."""
     codec = CODECS[kind]
-    types = tuple(_TYPES[one] for one in codec.types)
-    if kind not in BESIDE:
-        return codec.columns, types
-    return (*codec.columns, BESIDE[kind]), (*types, "text" if kind == "task" else "bigint")
+    beside = (BESIDE[kind],) if kind in BESIDE else ()
+    types = [*codec.types, *("text" if kind == "task" else "integer" for _ in beside)]
+    before = 0 if kind in _TELLING else 1
+    kept = [
+        (name, _TYPES[one], at)
+        for at, (name, one) in enumerate(zip((*codec.columns, *beside), types, strict=True), start=before)
+        if name not in leave_out
+    ]
+    names, casts, places = zip(*kept, strict=True)
+    return Written(names, casts, places)
 
 
-def _arrays(types: Sequence[str], first: int) -> str:
-    return ", ".join(f"${number}::{one}[]" for number, one in enumerate(types, start=first))
-
-
-def insert_of(kind: str, schema: str, first: int) -> tuple[str, int]:
-    """What adds rows of a kind, a parameter per column from number `first`; and the number after the last.
+@cache
+def insert_of(kind: str, schema: str, first: int, *, one: bool) -> str:
+    """What adds rows of a kind: a parameter per column from number `first` on, each an array unless there is `one` row.
 
     $1 is the project, $2 what the rows are numbered from.
     """
-    names, types = written(kind)
-    listed, fields = ", ".join(names), ", ".join(f"u.{name}" for name in names)
+    told = written(kind)
+    listed = ", ".join(told.columns)
     project, value = ("", "") if kind in _TELLING else ("project, ", "$1, ")
-    seq, number = (", seq", ", $2::bigint + u.n") if kind in SEQUENCED else ("", "")
-    sql = (
-        f"INSERT INTO {schema}.{table(kind)} ({project}{listed}{seq}) SELECT {value}{fields}{number} "  # noqa: S608 - names of ours
-        f"FROM unnest({_arrays(types, first)}) WITH ORDINALITY AS u ({listed}, n)"
-    )
-    return sql, first + len(names)
+    start = f"INSERT INTO {schema}.{table(kind)} ({project}{listed}{', seq' if kind in SEQUENCED else ''})"
+    if one:
+        number = ", $2::bigint + 1" if kind in SEQUENCED else ""
+        return f"{start} VALUES ({value}{', '.join(_parameters(told.types, first))}{number})"
+    fields = ", ".join(f"u.{name}" for name in told.columns)
+    number = ", $2::bigint + u.n" if kind in SEQUENCED else ""
+    arrays = ", ".join(_parameters(told.types, first, "[]"))
+    return f"{start} SELECT {value}{fields}{number} FROM unnest({arrays}) WITH ORDINALITY AS u ({listed}, n)"  # noqa: S608 - as above
 
 
-def update_of(kind: str, schema: str, first: int) -> tuple[str, int]:
-    """What stores rows' new state, parameters as `insert_of` has them."""
-    names, types = written(kind)
-    keys = KEYS.get(kind, ("id",))
-    sets = ", ".join(f"{name} = u.{name}" for name in names if name not in keys)
-    same = [f"t.{name} = u.{name}" for name in keys]
+@cache
+def update_of(kind: str, schema: str, first: int, *, one: bool, leave_out: frozenset[str] = frozenset()) -> str:
+    """What stores rows' new state, parameters as `insert_of` has them; some columns may stay as they are."""
+    told, keys = written(kind, leave_out), KEYS.get(kind, ("id",))
+    values = _parameters(told.types, first) if one else [f"u.{name}" for name in told.columns]
+    pairs = list(zip(told.columns, values, strict=True))
+    sets = ", ".join(f"{name} = {value}" for name, value in pairs if name not in keys)
+    same = [f"t.{name} = {value}" for name, value in pairs if name in keys]
     if kind != "project":
         same.insert(0, "t.project = $1")
-    sql = (
-        f"UPDATE {schema}.{table(kind)} AS t SET {sets} FROM unnest({_arrays(types, first)}) AS u ({', '.join(names)}) "  # noqa: S608 - as above
-        f"WHERE {' AND '.join(same)}"
-    )
-    return sql, first + len(names)
+    arrays = ", ".join(_parameters(told.types, first, "[]"))
+    source = "" if one else f" FROM unnest({arrays}) AS u ({', '.join(told.columns)})"
+    return f"UPDATE {schema}.{table(kind)} AS t SET {sets}{source} WHERE {' AND '.join(same)}"  # noqa: S608 - names of ours
