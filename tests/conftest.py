@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.servers.fixtures import (
+    empty_postgres_url,
     nats_server,
     nats_url,
     pgbouncer,
@@ -14,10 +15,11 @@ from tests.servers.fixtures import (
     postgres_url,
     redis_server,
     redis_url,
-    schema_dropper,
+    schema_keeper,
 )
 
 __all__ = [
+    "empty_postgres_url",
     "nats_server",
     "nats_url",
     "pgbouncer",
@@ -27,7 +29,7 @@ __all__ = [
     "postgres_url",
     "redis_server",
     "redis_url",
-    "schema_dropper",
+    "schema_keeper",
 ]
 
 # The contract is shipped as a library; its bare asserts should tell here, too, what they compared.

@@ -10,10 +10,11 @@ import asyncpg
 import attrs
 import pytest
 
-from arbeit.backends.postgres import PostgresStore, statements
+from arbeit.backends.postgres import PostgresStore
 from arbeit.backends.postgres.settings import parse
+from arbeit.backends.postgres.statements import SEQUENCED
 from arbeit.backends.postgres.tables import tables
-from arbeit.columns import CODECS, KEYS, row_of
+from arbeit.columns import BESIDE, CODECS, KEYS, row_of
 from arbeit.compose import Wiring, wire_up
 from arbeit.core import model
 from arbeit.core.model import Event, Head
@@ -72,13 +73,18 @@ class TestTamperedPostgres(_Postgres, Tampering):
         self.change("DELETE FROM events WHERE project = $1 AND position = $2", DEMO, position)
 
     def add_event(self, _store: LocalStore, event: Event) -> None:
-        self.insert("event", CODECS["event"].write(event))
+        codec = CODECS["event"]
+        places = ", ".join(f"${at}" for at in range(1, len(codec.columns) + 1))
+        self.change(f"INSERT INTO events ({', '.join(codec.columns)}) VALUES ({places})", *codec.write(event))  # noqa: S608 - names of ours
 
     def insert(self, kind: str, row: Sequence[object]) -> None:
-        """A row as the store writes it, its columns in the order of `statements.written`."""
-        sql = statements.insert_of(kind, parse(self.url).schema, 3, one=False)
-        # Of a parameter that is not used the server could not tell the type.
-        self.change(f"{sql} WHERE $1::text IS NOT NULL AND $2::bigint IS NOT NULL", DEMO, 0, *([one] for one in row))
+        """Add a row as `columns.row_of` has it: its project first."""
+        codec, number = CODECS[kind], {"seq": 1} if kind in SEQUENCED else {}
+        names = [*(("project",) if kind != "project" else ()), *codec.columns]
+        names += [BESIDE[kind]] if kind in BESIDE else []
+        given = {**dict(zip(names, row, strict=True)), **number}
+        places = ", ".join(f"${at}" for at in range(1, len(given) + 1))
+        self.change(f"INSERT INTO {codec.table} ({', '.join(given)}) VALUES ({places})", *given.values())  # noqa: S608 - names of ours
 
     @staticmethod
     def where(kind: str, key: Any, first: int = 1) -> tuple[str, tuple[Any, ...]]:  # noqa: ANN401
@@ -101,8 +107,7 @@ class TestTamperedPostgres(_Postgres, Tampering):
         self.change(f"DELETE FROM {CODECS[kind].table} WHERE {where}", *keys)  # noqa: S608 - names of ours
 
     def add_row(self, _store: LocalStore, kind: str, entity: Any) -> None:  # noqa: ANN401
-        row = row_of(DEMO, kind, entity, 0)
-        self.insert(kind, row if kind == "project" else row[1:])
+        self.insert(kind, row_of(DEMO, kind, entity, 0))
 
     def edit_head(self, _store: LocalStore, field: str, value: object) -> None:
         self.change(f"UPDATE heads SET {field} = $1 WHERE project = $2", value, DEMO)  # noqa: S608 - names of ours

@@ -70,21 +70,31 @@ def postgres_address(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def schema_dropper(postgres_address: str) -> Iterator[Callable[[str], None]]:
-    """Drops schemas beside the tests, from a thread; what somebody still has locked is left to the end."""
-    dropper = _Dropper(postgres_address)
-    dropper.start()
-    yield dropper.names.put
-    dropper.names.put(None)
-    dropper.join()
+def schema_keeper(postgres_address: str) -> Iterator[SchemaKeeper]:
+    """Drops and empties schemas beside the tests."""
+    keeper = SchemaKeeper(postgres_address)
+    keeper.start()
+    yield keeper
+    keeper.end()
 
 
 @pytest.fixture
-def postgres_url(postgres_address: str, schema_dropper: Callable[[str], None]) -> Iterator[str]:
+def postgres_url(postgres_address: str, schema_keeper: SchemaKeeper) -> Iterator[str]:
     """A URL with a schema of the test's own, `?schema=t_...`, which does not exist yet and is dropped afterwards."""
-    schema = f"t_{uuid4().hex[:12]}"
+    schema = fresh_schema()
     yield with_options(postgres_address, schema=schema)
-    schema_dropper(schema)
+    schema_keeper.drop(schema)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_address: str, schema_keeper: SchemaKeeper) -> Iterator[str]:
+    """As `postgres_url`, for tests that do not look at the schema itself: it may be one that another test has used.
+
+    Making a schema takes ten times as long as emptying one.
+    """
+    schema = schema_keeper.take() or fresh_schema()
+    yield with_options(postgres_address, schema=schema)
+    schema_keeper.empty(schema)
 
 
 @pytest.fixture(scope="session")
@@ -96,11 +106,11 @@ def pgbouncer(postgres_server: PostgresServer) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture
-def pgbouncer_url(pgbouncer: PgBouncer, schema_dropper: Callable[[str], None]) -> Iterator[str]:
+def pgbouncer_url(pgbouncer: PgBouncer, schema_keeper: SchemaKeeper) -> Iterator[str]:
     """As `postgres_url`, through the pooler."""
-    schema = f"t_{uuid4().hex[:12]}"
+    schema = fresh_schema()
     yield with_options(pgbouncer.url, schema=schema)
-    schema_dropper(schema)
+    schema_keeper.drop(schema)
 
 
 def with_options(url: str, **options: str) -> str:
@@ -109,32 +119,87 @@ def with_options(url: str, **options: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), *options.items()])))
 
 
-class _Dropper(threading.Thread):
+def fresh_schema() -> str:
+    """A name that no schema has."""
+    return f"t_{uuid4().hex[:12]}"
+
+
+class SchemaKeeper(threading.Thread):
+    """Drops and empties schemas in a thread; one that somebody still has locked is dropped when it is let go."""
+
     def __init__(self, url: str) -> None:
-        super().__init__(name="schema-dropper", daemon=True)
-        self.names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        super().__init__(name="schema-keeper", daemon=True)
         self._url = url
+        self._wanted: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
+        self._empty: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def take(self) -> str | None:
+        """The name of a schema that is there, and empty."""
+        try:
+            return self._empty.get_nowait()
+        except queue.Empty:
+            return None
+
+    def empty(self, name: str) -> None:
+        """Have a schema emptied, for another test."""
+        self._wanted.put((name, True))
+
+    def drop(self, name: str) -> None:
+        """Have a schema dropped."""
+        self._wanted.put((name, False))
+
+    def end(self) -> None:
+        """Drop what is left, and end."""
+        self._wanted.put(None)
+        self.join()
 
     def run(self) -> None:
+        """See `threading.Thread`."""
         asyncio.run(self._main())
 
     async def _main(self) -> None:
+        left: list[str] = []
+        while (wanted := await asyncio.to_thread(self._wanted.get)) is not None:
+            name, again = wanted
+            if again and await self._do(_EMPTYING.replace("{schema}", name)):
+                self._empty.put(name)
+            else:
+                left = [one for one in [*left, name] if not await self._drop(one)]
+        while (unused := self.take()) is not None:
+            left.append(unused)
+        for name in left:
+            await self._drop(name)
+
+    async def _drop(self, name: str) -> bool:
+        return await self._do(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+
+    async def _do(self, sql: str) -> bool:
         import asyncpg
 
-        left: list[str] = []
-        connection = None
-        while (name := await asyncio.to_thread(self.names.get)) is not None:
+        try:
+            connection = await asyncpg.connect(self._url, server_settings={"lock_timeout": "200ms"})
             try:
-                if connection is None or connection.is_closed():
-                    connection = await asyncpg.connect(self._url, server_settings={"lock_timeout": "200ms"})
-                for one in [name, *left]:
-                    left = [*(other for other in left if other != one), one]
-                    await connection.execute(f'DROP SCHEMA IF EXISTS "{one}" CASCADE')
-                    left.remove(one)
-            except (asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
-                continue
-        if connection is not None and not connection.is_closed():
-            await connection.close()
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+        except (asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
+            return False
+        return True
+
+
+_EMPTYING = """
+    DO $$
+    DECLARE
+        one text;
+    BEGIN
+        IF to_regclass('"{schema}".meta') IS NULL THEN
+            RAISE EXCEPTION 'nothing was made in schema {schema}';
+        END IF;
+        FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' AND tablename <> 'meta' LOOP
+            EXECUTE format('DELETE FROM "{schema}".%I', one);
+        END LOOP;
+    END $$
+"""
 
 
 # -- Redis, NATS ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from arbeit import sync
 from arbeit.testing.servers import MissingError, NatsServer, PgBouncer, PostgresServer, RedisServer, Server, reaper
 from tests.servers import fixtures
 
@@ -50,17 +51,36 @@ def test_dropped_schemas_are_gone_even_if_somebody_had_them_locked_for_a_while(p
     locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
     while postgres_server.sql(locked) == "0":
         time.sleep(0.01)
-    dropper = fixtures._Dropper(postgres_server.url)
-    dropper.start()
-    dropper.names.put("t_one")
+    keeper = fixtures.SchemaKeeper(postgres_server.url)
+    keeper.start()
+    keeper.drop("t_one")
     while "lock timeout" not in postgres_server.log():
         time.sleep(0.01)
     holder.stdin.close()
     assert holder.wait() == 0
-    dropper.names.put("t_two")
-    dropper.names.put(None)
-    dropper.join()
+    keeper.drop("t_two")
+    keeper.end()
     assert postgres_server.sql("SELECT count(*) FROM pg_namespace WHERE nspname IN ('t_one', 't_two')") == "0"
+
+
+def test_an_emptied_schema_is_handed_out_again_without_a_trace_of_its_user(postgres_server: PostgresServer) -> None:
+    schema, url = "t_used", fixtures.with_options(postgres_server.url, schema="t_used")
+    with sync.open(url) as hub:
+        hub.project("demo", create=True).create_task("T")
+    keeper = fixtures.SchemaKeeper(postgres_server.url)
+    keeper.start()
+    keeper.empty(schema)
+    while (name := keeper.take()) is None:
+        time.sleep(0.01)
+    assert name == schema
+    with sync.open(url) as hub:
+        assert hub.projects() == []
+        assert hub.project("demo", create=True).create_task("T").version == 1
+    keeper.empty("t_never_made")
+    keeper.drop(schema)
+    keeper.end()
+    assert postgres_server.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 't_used'") == "0"
+    assert keeper.take() is None
 
 
 @pytest.mark.parametrize("end", [PostgresServer.kill, PostgresServer.stop_immediately], ids=["killed", "immediate"])

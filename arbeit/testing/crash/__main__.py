@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from arbeit.core.errors import ArbeitError
-from arbeit.testing.crash.postgres import PostgresTarget
+from arbeit.testing.crash.postgres import PostgresTarget, with_options
 from arbeit.testing.crash.rig import Options, run
 from arbeit.testing.crash.summary import Summary
 from arbeit.testing.crash.target import Target
@@ -46,7 +46,9 @@ def _target(parser: argparse.ArgumentParser, given: argparse.Namespace, stack: E
     if given.url is not None:
         parser.error("--store postgres starts a server of its own: leave --url out, or --store")
     server = stack.enter_context(PostgresServer(durable=True))
-    return PostgresTarget(server.url, None if given.victims == "writers" else server)
+    if given.victims == "writers":
+        return PostgresTarget(with_options(server.url, artifacts=str(server.folder / "artifacts")))
+    return PostgresTarget(server.url, server)
 
 
 def _parser() -> argparse.ArgumentParser:

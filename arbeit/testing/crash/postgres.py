@@ -57,8 +57,10 @@ class PostgresTarget:
     """See `Target`."""
 
     def __attrs_post_init__(self) -> None:
-        """Only whoever has the server can kill it."""
+        """Only whoever has the server can kill it; beside its data there is room for artifacts."""
         self.outages = (KILLED, STOPPED) if self.server is not None else ()
+        if self.server is not None:
+            self.address = with_options(self.address, artifacts=str(self.server.folder / "artifacts"))
 
     def __reduce__(self) -> tuple[Callable[..., PostgresTarget], tuple[object, ...]]:
         """As writers get it: with the outages that they are to bear, and without the server."""
@@ -86,7 +88,7 @@ class PostgresTarget:
 
     def url(self, era: int) -> str:
         """See `Target`."""
-        return in_schema(self.address, f"crash_{era}")
+        return with_options(self.address, schema=f"crash_{era}")
 
     def strike(self, outage: str, random: Random) -> None:
         """See `Target`."""
@@ -142,11 +144,10 @@ def _sent(address: str, outages: Sequence[str]) -> PostgresTarget:
     return target
 
 
-def in_schema(url: str, schema: str) -> str:
-    """The same URL with another schema."""
+def with_options(url: str, **options: str) -> str:
+    """The same URL with other options."""
     parts = urlsplit(url)
-    options = {**dict(parse_qsl(parts.query)), "schema": schema}
-    return urlunsplit(parts._replace(query=urlencode(options)))
+    return urlunsplit(parts._replace(query=urlencode({**dict(parse_qsl(parts.query)), **options})))
 
 
 def _ask(url: str, sql: str) -> list[tuple[Any, ...]]:
