@@ -17,10 +17,11 @@ from arbeit.core import commands as c
 from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Event, Lease, Reply
-from arbeit.kernel import POLL, RESOLVE_TRIES, Kernel, closed, raised
+from arbeit.kernel import POLL, RESOLVE_TRIES, UNLIMITED, Kernel, closed, raised, too_many
 from arbeit.ports import Blob, Job, OutcomeUnknown, RowRefused
 
 if TYPE_CHECKING:
+    from arbeit.announcing import Announcer
     from arbeit.transfer import Source
 
 T = TypeVar("T")
@@ -79,6 +80,7 @@ class BlockingSession(Asking):
         self._notices: list[Event] = []
         """Committed events that plug-ins are to be told of, once the lock is free."""
         self._closed = False
+        self._announcer = _announcer(wiring)
         self.holder: Callable[[str, Held, Lease, str], None] | None = None
         self.releaser: Callable[[Held], None] | None = None
 
@@ -86,6 +88,10 @@ class BlockingSession(Asking):
 
     async def execute(self, project: str, command: c.Command) -> Reply:
         """Run a command; its refusal is raised as an ArbeitError."""
+        if self._announcer is not None and command.operation not in UNLIMITED:
+            wait = self._announcer.wait_for(project, command.actor, 1)
+            if wait > 0:
+                raise too_many(command.actor, wait)
         return raised(self.run(project, [command])[0])
 
     async def execute_many(self, project: str, commands: Sequence[c.Command]) -> list[Reply | ArbeitError]:
@@ -94,10 +100,19 @@ class BlockingSession(Asking):
         while len(results) < len(commands):
             rest = commands[len(results) :]
             batch = rest[: fill(rest)]
+            self._wait_until_allowed(project, batch)
             order = arrange(batch)
             found = dict(zip(order, self.run(project, [batch[at] for at in order]), strict=True))
             results += [found[at] for at in range(len(batch))]
         return results
+
+    def _wait_until_allowed(self, project: str, commands: Sequence[c.Command]) -> None:
+        counts: dict[str, int] = {}
+        for command in commands if self._announcer is not None else ():
+            counts[command.actor] = counts.get(command.actor, 0) + (command.operation not in UNLIMITED)
+        for actor, count in counts.items():
+            while self._announcer is not None and (wait := self._announcer.wait_for(project, actor, count)) > 0:
+                time.sleep(wait)
 
     def run(
         self, project: str, commands: Sequence[c.Command], *, background: bool = False
@@ -186,6 +201,8 @@ class BlockingSession(Asking):
     def _done(self, batch: Batch) -> Sequence[Outcome]:
         self._notices += self.kernel.committed_now(batch)
         self._events += batch.last_event is not None
+        if self._announcer is not None and batch.changes is not None and batch.changes.events:
+            self._announcer.tell(batch.view.key, batch.changes)
         return batch.answers
 
     def _resolve(
@@ -217,10 +234,12 @@ class BlockingSession(Asking):
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""
         self._refuse_closed()
-        until = time.monotonic() + wait
+        until, first = time.monotonic() + wait, True
         while True:
             events, pulse = self._events, self._store.pulse()
-            reply = await self.execute(project, command)
+            # Whoever waits asks once: later looks are not counted as its commands.
+            reply = await self.execute(project, command) if first else raised(self.run(project, [command])[0])
+            first = False
             if reply.grants or not self._wait_for_commit(events, pulse, until):
                 return reply
 
@@ -289,9 +308,19 @@ class BlockingSession(Asking):
             self._committed.notify_all()
         with self._lock:
             self._store.close()
+        if self._announcer is not None:
+            self._announcer.close()
         self.kernel.blobs.close()
         if self.kernel.telemetry is not None:
             self.kernel.telemetry.close()
+
+
+def _announcer(wiring: Wiring) -> Announcer | None:
+    if wiring.signals is None and wiring.limits is None:
+        return None
+    from arbeit.announcing import Announcer  # noqa: PLC0415 - and with it an event loop, which others do without
+
+    return Announcer(wiring.signals, wiring.limits)
 
 
 def _log_failure(project: str, error: Exception) -> None:

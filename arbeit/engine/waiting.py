@@ -25,7 +25,7 @@ from arbeit.core.model import Event as Recorded
 from arbeit.core.policy import EVERYTHING
 from arbeit.engine.pausing import sleep_or
 from arbeit.engine.waiters import Waiter, Waiters
-from arbeit.kernel import POLL, too_many
+from arbeit.kernel import POLL, UNLIMITED, too_many
 from arbeit.ports import Clock, Limits, Signals, Wake
 from arbeit.wakes import wake_of
 
@@ -34,8 +34,6 @@ log = logging.getLogger("arbeit")
 
 _ASKED: ContextVar[bool] = ContextVar("asked", default=False)
 """Whether the present task goes on with what was counted before."""
-_UNLIMITED = frozenset({"lease.renew", "sweep"})
-"""Commands that no limit holds up: without them, work would be lost that was paid for."""
 RELAXED_POLL = 1.0
 """Seconds between two looks for what others committed, while hints come through; jittered by half."""
 
@@ -118,7 +116,7 @@ class Waiting(Asking):
         Raises:
             ArbeitError: OVERLOADED where it is one more than its limit allows, with the seconds to wait.
         """
-        if command.operation in _UNLIMITED or _ASKED.get():
+        if command.operation in UNLIMITED or _ASKED.get():
             return
         wait = await limits.take(project, command.actor)
         if wait > 0:
@@ -126,7 +124,7 @@ class Waiting(Asking):
 
     async def _admit_all(self, limits: Limits, project: str, commands: Sequence[c.Command]) -> None:
         """Count commands that come together, and wait until all of them are allowed: a bulk call has the patience."""
-        counts = Counter(command.actor for command in commands if command.operation not in _UNLIMITED)
+        counts = Counter(command.actor for command in commands if command.operation not in UNLIMITED)
         for actor, count in counts.items():
             while (wait := await limits.take(project, actor, count)) > 0:
                 await self._clock.sleep(wait)

@@ -147,11 +147,22 @@ async def test_a_server_that_was_killed_is_heard_again_when_it_is_back(server: P
         await to_thread.run_sync(server.kill)
         for one in (sender, other):
             await one.until_away()
-        sender.wake(READY)
         await to_thread.run_sync(server.start)
         for one in (sender, other):
             await one.until_healthy()
-        # What waited to be sent is sent now.
+        sender.wake(READY)
+        await other.until_heard(READY)
+
+
+async def test_what_waits_to_be_sent_is_sent_once_there_is_a_connection(
+    postgres_server: PostgresServer, proxy: TcpProxy
+) -> None:
+    sender_url, other_url = postgres_server.url_at(proxy.port), postgres_server.url
+    async with listening(over(sender_url), over(other_url)) as (sender, other):
+        proxy.refuse()
+        await sender.until_away()
+        sender.wake(READY)
+        proxy.heal()
         await other.until_heard(READY)
 
 
