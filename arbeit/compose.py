@@ -155,19 +155,60 @@ class Wired:
     providers: Mapping[str, SecretProvider]
 
 
-def _postgres(url: str, options: dict[str, str], wired: Wired) -> Wiring:
-    """A store in Postgres; artifacts in a folder that all processes share, where one is named."""
+_BESIDE = ("artifacts", "redis", "rate", "burst", "deployment", "listen")
+"""Options of a postgresql:// URL that are not the store's own."""
+
+
+def _postgres(url: str, options: Mapping[str, str], wired: Wired) -> Wiring:
+    """A store in Postgres, with Redis beside it where one is named.
+
+    Artifacts lie in a folder that all processes share, where one is named.
+    """
     try:
         from arbeit.backends.postgres import PostgresStore
         from arbeit.backends.postgres.settings import parse
     except ModuleNotFoundError as error:
         raise _not_installed("postgresql://", "postgres", error) from error
-    artifacts = options.pop("artifacts", "")
-    settings = parse(_without(url, {"artifacts"}))
-    store = PostgresStore(settings, wired.clock)
+    beside = {name: options[name] for name in _BESIDE if name in options}
+    settings = parse(_without(url, set(_BESIDE)))
+    clock, artifacts = wired.clock, beside.get("artifacts", "")
+    chance = _chance
+    # Before the store: what is refused here leaves nothing open.
+    signals, limits = _signals(beside, settings.schema, clock, chance)
+    store = PostgresStore(settings, clock)
+    if signals is None and beside.get("listen") != "off":
+        from arbeit.backends.postgres.notify import PostgresSignals
+
+        signals = PostgresSignals(beside.get("listen") or settings.dsn, settings.schema, chance)
     kept: Any = _WhenUsed(lambda: blobs.FileBlobs(artifacts)) if artifacts else blobs.NoBlobs()
     key = wired.secret or store.lease_key()
-    return Wiring(store, wired.clock, key, wired.overrides, wired.plugged, kept, wired.providers)
+    wiring = Wiring(store, clock, key, wired.overrides, wired.plugged, kept, wired.providers, chance)
+    return evolve(wiring, signals=signals, limits=limits)
+
+
+def _signals(
+    beside: Mapping[str, str], schema: str, clock: Clock, chance: Callable[[], float]
+) -> tuple[Signals | None, Limits | None]:
+    """What Redis carries, where one is named: wake-ups, and limits if a rate is given."""
+    if "redis" not in beside:
+        alone = sorted({"rate", "burst", "deployment"} & set(beside))
+        if alone:
+            raise ArbeitError(
+                Code.INVALID_INPUT,
+                f"{', '.join(alone)} of a postgresql:// URL needs a Redis",
+                suggestions=("Add redis=redis://host:6379/0.",),
+                data={"field": "url"},
+            )
+        return None, None
+    try:
+        from arbeit.backends.redis import Link, RedisLimits, RedisSignals, parse_rate
+    except ModuleNotFoundError as error:
+        raise _not_installed("redis=", "redis", error) from error
+    link = Link(beside["redis"], beside.get("deployment", schema))
+    limits = None
+    if "rate" in beside:
+        limits = RedisLimits(link, parse_rate(beside["rate"], beside.get("burst")), clock)
+    return RedisSignals(link, chance, [limits.serve] if limits is not None else []), limits
 
 
 def _without(url: str, names: set[str]) -> str:
