@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nats.aio.client import Client
-from nats.errors import AuthorizationError, MaxPayloadError
+from nats.errors import AuthorizationError, MaxPayloadError, NoServersError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy, Header, StorageType, StreamConfig
@@ -150,6 +150,9 @@ class NatsSink:
                 name="arbeit-relay",
                 # The relay tries again by itself; a client that reconnects sends what it still holds, late.
                 allow_reconnect=False,
+                # Without an end to its tries, it would never say that no server is there.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 connect_timeout=max(1, round(self._timeout)),
                 error_cb=_silently,
                 **options,
@@ -161,7 +164,8 @@ class NatsSink:
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
         except _TROUBLE as error:
             await self._drop(client)
-            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+            why = client.last_error if isinstance(error, NoServersError) and client.last_error else error
+            raise SinkFailure(f"{self._named}: {_said(why)}") from error
         except BaseException:
             await self._drop(client)
             raise
