@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from arbeit.ports import PARTS, Page, Parts
     from arbeit.project import Project
     from arbeit.project.named import Answer
-    from arbeit.queries import Hit, Slice
+    from arbeit.queries import Hit, Index, Slice
     from arbeit.rendering.brief import Brief
     from arbeit.secret_providers import EnvSecrets, FileSecrets, Secret
     from arbeit.stats import Stats
@@ -61,6 +61,7 @@ _HOMES = {
     "FileSecrets": "arbeit.secret_providers",
     "Hit": "arbeit.queries",
     "Hub": "arbeit.hub",
+    "Index": "arbeit.queries",
     "Lease": "arbeit.core.model",
     "Notice": "arbeit.core.model",
     "Page": "arbeit.ports",
@@ -104,6 +105,7 @@ __all__ = [
     "FileSecrets",
     "Hit",
     "Hub",
+    "Index",
     "Lease",
     "Notice",
     "Page",

@@ -27,6 +27,7 @@ NAMES = (
     "tokens",
     "exchange",
     "imports",
+    "meaning",
 )
 
 

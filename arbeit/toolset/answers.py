@@ -221,6 +221,10 @@ def hit(one: Hit) -> Shown:
     shown: Shown = {"kind": one.kind, "task_id": one.task_id, "title": one.title, "snippet": one.snippet}
     if one.entry_id is not None:
         shown |= {"entry_id": one.entry_id, "type": one.type}
+    if one.run_id is not None:
+        shown["run_id"] = one.run_id
+    if one.similarity is not None:
+        shown["similarity"] = one.similarity / 1_000_000
     return shown
 
 

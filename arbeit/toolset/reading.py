@@ -217,8 +217,10 @@ class Briefing:
 class Search:
     """Find tasks and entries by words: all must occur; "a phrase", begin*, this or that, -without."""
 
-    text: str = param()
-    kinds: tuple[Literal["task", "entry"], ...] = param(default=(), rare=True)
+    text: str | None = param(default=None)
+    similar_to: str | None = param("Instead of text: decisions, attempts, outcomes of tasks like this", default=None)
+    mode: Literal["words", "meaning", "both"] | None = param(default=None, rare=True)
+    kinds: tuple[Literal["task", "entry", "run"], ...] = param(default=(), rare=True)
     types: Texts = param("Of entries", default=(), rare=True)
     status: tuple[Status, ...] = param(default=(), rare=True)
     task_id: str | None = param(default=None, rare=True)
@@ -227,8 +229,10 @@ class Search:
     async def run(self, call: Call) -> Shown:
         """The best hits first."""
         found = await call.project.search(
-            self.text,
-            kinds=self.kinds or ("task", "entry"),
+            self.text or None,
+            similar_to=self.similar_to or None,
+            mode=self.mode,
+            kinds=self.kinds or None,
             types=self.types or None,  # type: ignore[arg-type]  # checked there, with a code of its own
             status=self.status or None,
             task_id=self.task_id,

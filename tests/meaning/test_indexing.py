@@ -39,7 +39,7 @@ def found(project: Project, text: str) -> set[tuple[str, str]]:
 def test_tasks_entries_and_notes_of_runs_are_embedded(project: Project, toy: Toy) -> None:
     task = project.create_task("Alpha", intent="beta", description="gamma")
     entry = project.add_context(task.id, "delta", type="decision")
-    with project.claim("impl") as work:
+    with project.start_task(task.id, "impl") as work:
         work.block("epsilon")
         run = work.run.id
     index = project.index()
@@ -52,13 +52,13 @@ def test_tasks_entries_and_notes_of_runs_are_embedded(project: Project, toy: Toy
 
 
 def test_a_note_that_is_an_entry_is_embedded_once(project: Project, toy: Toy) -> None:
-    project.create_task("Alpha")
-    with project.claim("impl") as work:
+    task = project.create_task("Alpha")
+    with project.start_task(task.id, "impl") as work:
         work.fail("the disk was full")
     project.index()
     assert toy.seen.count("Alpha\nthe disk was full") == 1
     assert [hit.kind for hit in project.search("disk", mode="meaning")] == ["entry"]
-    project.update_task(project.find().tasks[0].id, title="Beta")
+    project.update_task(task.id, title="Beta")
     project.index()
     assert toy.seen.count("Beta\nthe disk was full") == 1
 

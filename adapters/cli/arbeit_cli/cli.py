@@ -34,6 +34,8 @@ class Cli:
         self._project: Project | None = None
         self._holdings: FileHoldings | None = None
         self._agent: str | None = None
+        self.embedder: str | None = None
+        """What makes vectors for search by meaning; to be said before the database is opened."""
         self.tends = True
         """Whether overdue leases are reclaimed first, so that what is shown is true by the clock."""
 
@@ -78,7 +80,7 @@ class Cli:
         """Open a database, which is the one of this command from then on."""
         import arbeit.sync  # noqa: PLC0415 - help and usage errors load none of it
 
-        hub = arbeit.sync.open(place.url, actor=self.agent)
+        hub = arbeit.sync.open(place.url, actor=self.agent, embedder=self.embedder)
         self._hub = hub.__enter__()
         self._place = place
         return self._hub

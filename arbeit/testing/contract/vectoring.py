@@ -83,8 +83,8 @@ class Vectoring(Opening):
     @pytest.fixture
     def kept(self, store: LocalStore, vectors: Vectors) -> list[Embedded]:
         """A crowd of tasks and entries with a vector each."""
-        for made in transact(store, crowd(11)):
-            assert not isinstance(made, Exception), made
+        for result in transact(store, crowd(11)):
+            assert not isinstance(result, Exception), result
         chance = random.Random(5)
         rows = store.rows(DEMO)
         made = [
@@ -117,7 +117,8 @@ class Vectoring(Opening):
     def test_the_nearest_that_pass_the_filters_are_found(
         self, store: LocalStore, vectors: Vectors, kept: list[Embedded], wanted: dict[str, Any], apart: str | None
     ) -> None:
-        within = Search(DEMO, "", **({"kinds": KINDS, "limit": 1000} | wanted))
+        asked: dict[str, Any] = {"kinds": KINDS, "limit": 1000} | wanted
+        within = Search(DEMO, "", **asked)
         chance = random.Random(6)
         for _ in range(5):
             query = Nearest(within, MODEL, vector(*_few(chance)), floor=100_000, apart_from=apart)

@@ -76,7 +76,8 @@ COMMANDS: dict[str, Entry] = {
     "link": Entry("links", "know", "note files or a session that a task was worked on in"),
     # Look
     "brief": Entry("show", "look", "what a successor needs to go on"),
-    "search": Entry("search", "look", "find words in tasks and in what is known of them"),
+    "search": Entry("search", "look", "find tasks and what is known of them, by words or by meaning"),
+    "index": Entry("indexing", "look", "embed what is new, for searches by meaning"),
     "query": Entry("search", "look", "ask one of the named queries"),
     "inbox": Entry("listing", "look", "list what waits for a supervisor"),
     "graph": Entry("graph", "look", "draw how tasks depend on each other"),

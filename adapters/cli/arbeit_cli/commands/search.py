@@ -1,8 +1,9 @@
-"""Finds words, and asks named queries."""
+"""Finds what says something or means it, and asks named queries."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,12 @@ def configure(parser: Parser, name: str) -> Run:
             "  arbeit query stale_tasks hours=8\n  arbeit query descendants_of task_id=tkt-1"
         )
         return _query
-    parser.add_argument("text", nargs="+", metavar="TEXT", help='words, "a phrase", begin*, this or that, -without')
+    parser.add_argument("text", nargs="*", metavar="TEXT", help='words, "a phrase", begin*, this or that, -without')
+    parser.add_argument("--similar-to", metavar="TASK", help="what was decided, tried and achieved in tasks like this")
+    parser.add_argument("--mode", metavar="WORD", help="words, meaning or both (default: both with an embedder)")
+    parser.add_argument("--embedder", metavar="NAME", help="a model, such as minilm (ARBEIT_EMBEDDER)")
     parser.add_argument("--type", action="append", metavar="WORD", help="entries of this type: decision, attempt ...")
-    parser.add_argument("--kind", action="append", metavar="WORD", help="task or entry (default: both)")
+    parser.add_argument("--kind", action="append", metavar="WORD", help="task, entry or run (default: what fits)")
     parser.add_argument("-s", "--status", action="append", metavar="WORD", help="of tasks in this status")
     parser.add_argument("--task", metavar="TASK", help="in this task alone")
     parser.add_argument("--superseded", action="store_true", help="in entries that were replaced, too")
@@ -39,7 +43,9 @@ def configure(parser: Parser, name: str) -> Run:
     parser.epilog = (
         "  arbeit search flaky test\n"
         "  arbeit search '\"hash order\" -windows' --type decision\n"
-        "  arbeit search -- -windows retry"
+        "  arbeit search -- -windows retry\n"
+        "  arbeit search login is broken --mode meaning --embedder minilm\n"
+        "  arbeit search --similar-to tkt-1"
     )
     return _search
 
@@ -47,9 +53,12 @@ def configure(parser: Parser, name: str) -> Run:
 def _search(cli: Cli, args: argparse.Namespace) -> int:
     from arbeit.toolset.answers import hit  # noqa: PLC0415 - not for help
 
+    cli.embedder = args.embedder or os.environ.get("ARBEIT_EMBEDDER") or None
     found = cli.project.search(
-        " ".join(args.text),
-        kinds=words.split(args.kind) or ("task", "entry"),  # type: ignore[arg-type]  # checked there
+        " ".join(args.text) or None,
+        similar_to=args.similar_to,
+        mode=args.mode,
+        kinds=words.split(args.kind) or None,  # type: ignore[arg-type]  # checked there
         types=words.split(args.type),  # type: ignore[arg-type]  # as above
         status=words.split(args.status),  # type: ignore[arg-type]  # as above
         task_id=args.task,
@@ -58,7 +67,8 @@ def _search(cli: Cli, args: argparse.Namespace) -> int:
     )
     data = {"hits": [hit(one) for one in found]}
     if not found:
-        cli.screen.hint("Nothing says that.")
+        said = "Nothing says that." if args.similar_to is None else "Nothing is like it."
+        cli.screen.hint(said)
     return cli.answer(data, lambda: _hits(cli.screen, data["hits"]))
 
 
@@ -71,13 +81,13 @@ def _hits(screen: Screen, hits: Sequence[Mapping[str, Any]]) -> list[str]:
         title = cut(clean(one["title"]), max(screen.width - len(one["task_id"]) - 2, 20))
         lines.append(f"{screen.paint(one['task_id'], 'cyan')}  {title}")
         snippet = " ".join(clean(one["snippet"]).split())
-        if one["kind"] == "entry" or snippet != one["title"]:
+        if one["kind"] != "task" or snippet != one["title"]:
             lines.append(f"    {screen.paint(_where(one), 'magenta')}  {snippet}")
     return lines
 
 
 def _where(one: Mapping[str, Any]) -> str:
-    return str(one.get("type", "task"))
+    return str(one.get("type", one["kind"]))
 
 
 def _query(cli: Cli, args: argparse.Namespace) -> int:
