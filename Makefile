@@ -19,6 +19,7 @@ WORKERS ?= 2
 MINUTES ?= 10
 PLAN ?=
 AGENTS ?=
+BACKEND ?= sqlite
 ARGS ?=
 
 # The first of these that is new enough makes the environment.
@@ -41,8 +42,8 @@ help: ## Show this list
 
 setup: $(VENV)/.stamp-dev ## Make .venv with everything development needs
 
-demo: $(VENV)/.stamp-demo ## Watch a team of agents work (PLAN=file, AGENTS=n, ARGS='...')
-	@$(BIN)/python -m examples.demo $(if $(PLAN),--plan '$(PLAN)') $(if $(AGENTS),--agents '$(AGENTS)') $(ARGS)
+demo: $(VENV)/.stamp-demo-$(BACKEND) ## Watch a team of agents work (PLAN=file, AGENTS=n, BACKEND=postgres, ARGS='...')
+	@$(BIN)/python -m examples.demo --backend '$(BACKEND)' $(if $(PLAN),--plan '$(PLAN)') $(if $(AGENTS),--agents '$(AGENTS)') $(ARGS)
 
 test: lint $(CREW)/.stamp ## Check everything: lint, types, import directions, then the tests (WORKERS=n, ARGS='...')
 	@echo "== pytest, CrewAI"
@@ -104,16 +105,16 @@ $(BIN)/python:
 	rm -rf $(VENV); \
 	"$$found" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.stamp-demo: pyproject.toml $(BIN)/python
+$(VENV)/.stamp-demo-%: pyproject.toml $(BIN)/python
 	@echo "== installing Arbeit and what the demo needs"
-	@$(PIP) --editable '.[demo]'
+	@$(PIP) --editable '.[demo$(if $(filter postgres,$*),-postgres)]'
 	@touch $@
 
 # Everything in one go, so that an adapter's dependency on arbeit is met by the one here.
 $(VENV)/.stamp-dev: pyproject.toml $(ADAPTERS) $(BIN)/python
 	@echo "== installing Arbeit, its adapters and the tools"
 	@$(PIP) --editable '.[demo,dev]' $(patsubst %/pyproject.toml,--editable './%[test]',$(ADAPTERS))
-	@touch $(VENV)/.stamp-demo $@
+	@touch $(VENV)/.stamp-demo-sqlite $(VENV)/.stamp-demo-postgres $@
 
 $(CREW)/.stamp: pyproject.toml $(CREWAI) $(BIN)/python
 	@echo "== $(CREW), with CrewAI"

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -113,6 +114,22 @@ def test_a_finished_plan_is_done_again_in_a_file_that_stays(tmp_path: Path) -> N
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "All tasks of this plan were finished already: they are taken as open" in ran.stdout
     assert db.stat().st_size > 0
+
+
+@posix
+@pytest.mark.timeout(150)
+def test_the_same_demo_runs_on_postgres_and_redis(tmp_path: Path) -> None:
+    with running("--backend", "postgres", "--plan", plan_of(tmp_path / "plan.json", CHAIN)) as process:
+        ports = re.findall(r"port (\d+)", line_with(process, "Database: "))
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert "All 2 tasks completed" in out
+    assert "events, verified" in out
+    assert err == ""
+    assert len(ports) == 2
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(port)), timeout=5)
 
 
 @posix

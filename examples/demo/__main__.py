@@ -7,8 +7,8 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +21,7 @@ import anyio
 from rich.console import Console
 
 from arbeit import ArbeitError
+from examples.demo.backends import BACKENDS, postgres, sqlite
 from examples.demo.plan import load
 from examples.demo.run import Options, conduct
 from examples.demo.show import Paper, clean
@@ -45,10 +46,16 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, default=_PLAN, help="a plan of Arbeit's, or Task Master's tasks.json")
     parser.add_argument("--agents", type=_team_size, default=4, help=f"1 to {_MOST_AGENTS} (default: 4)")
     parser.add_argument("--db", type=Path, help="a SQLite file to use and keep (default: a temporary one)")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="sqlite", help="postgres starts a Postgres and a Redis for this run"
+    )
+    parser.add_argument("--url", help="a database of yours to use and keep, such as postgresql://host/team?redis=...")
     parser.add_argument("--keep", action="store_true", help="keep the temporary file")
     parser.add_argument("--plain", action="store_true", help="a log, line by line; nothing is redrawn")
     parser.add_argument("--seed", type=int, default=1, help="what the simulated work draws its luck from")
     given = parser.parse_args(argv)
+    if sum((given.db is not None, given.url is not None, given.backend != "sqlite")) > 1:
+        parser.error("--db, --url and --backend postgres each say where the tasks are: give one of them")
     if os.name == "nt":
         parser.error("it kills and stops its agents by POSIX signals, which Windows does not have")
     return given
@@ -91,6 +98,13 @@ async def until_signal(options: Options, out: Console) -> int:
     return code
 
 
+def _place(given: argparse.Namespace) -> AbstractContextManager[tuple[str, str]]:
+    if given.url is not None:
+        # Without what may be a password.
+        return nullcontext((given.url, given.url.partition("?")[0].rpartition("@")[2]))
+    return postgres() if given.backend == "postgres" else sqlite(given.db, keep=given.keep)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Follow the command line; the exit code."""
     given = arguments(argv)
@@ -100,15 +114,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"demo: {clean(error.message)}", file=sys.stderr)
         return _USAGE
     plain = is_plain(given.plain)
-    folder = Path(tempfile.mkdtemp(prefix="arbeit-demo-")) if given.db is None else None
-    kept = folder is None or given.keep
-    db = given.db if folder is None else folder / "demo.db"
     try:
-        options = Options(plan.name or given.plan.name, plan, reopened, given.agents, db, kept, plain, given.seed)
-        code = anyio.run(until_signal, options, console(plain=plain))
-    finally:
-        if folder is not None and not kept:
-            shutil.rmtree(folder, ignore_errors=True)
+        with _place(given) as (url, where):
+            options = Options(plan.name or given.plan.name, plan, reopened, given.agents, url, where, plain, given.seed)
+            code = anyio.run(until_signal, options, console(plain=plain))
+    except ArbeitError as error:
+        print(f"demo: {clean(str(error))}", file=sys.stderr)
+        return _USAGE
     if code == _INTERRUPTED:
         print("demo: stopped; none of its processes is left", file=sys.stderr)
     return code

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import sys
@@ -136,6 +137,8 @@ def _leave_at_end_of_input(loop: asyncio.AbstractEventLoop, leave: Callable[[], 
 
 def main() -> None:
     """Follow the orders in the first argument."""
+    # The screen is the conductor's: that Redis was out of sight to one who was frozen is no news on it.
+    logging.getLogger("arbeit").addHandler(logging.NullHandler())
     anyio.run(serve_until_told, Orders(**json.loads(sys.argv[1])))
 
 

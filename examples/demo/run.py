@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
-from urllib.parse import quote
 
 from attrs import frozen
 from rich.console import Console
@@ -37,8 +35,9 @@ class Options:
     plan: Plan
     reopened: bool
     agents: int
-    db: Path
-    kept: bool
+    url: str
+    where: str
+    """What the database is called in front of people."""
     plain: bool
     seed: int
 
@@ -66,9 +65,9 @@ class Run:
         return await self._report(project, trouble)
 
     async def _take_over(self, hub: Hub) -> Project:
-        plan, db = self.options.plan, self.options.db
+        plan = self.options.plan
         self.say(f"Arbeit demo: {self.options.title}")
-        self.say(f"Database: {db}{'' if self.options.kept else ' (temporary; --keep keeps it)'}")
+        self.say(f"Database: {self.options.where}")
         project = await hub.project(await _free_key(hub), create=True, settings=SETTINGS)
         await project.update(name=clean(self.options.title)[:200])
         for line in await take_over(project, plan):
@@ -82,7 +81,7 @@ class Run:
 
     def _orders(self, project: Project) -> dict[str, Orders]:
         plan, count = self.options.plan, self.options.agents
-        url, seconds = sqlite_url(self.options.db), pace(plan, count)
+        url, seconds = self.options.url, pace(plan, count)
         members = roster(count, [task.requires for task in plan.tasks])
         self.say(f"Team: {many(count, 'agent')}, each a process of its own; work is simulated, {seconds:.1f} s a task")
         return {
@@ -117,16 +116,11 @@ async def conduct(options: Options, console: Console) -> int:
     until = time.monotonic() + LIMIT
     async with AsyncExitStack() as stack:
         try:
-            hub = await stack.enter_async_context(arbeit.open(sqlite_url(options.db), actor=CONDUCTOR))
+            hub = await stack.enter_async_context(arbeit.open(options.url, actor=CONDUCTOR))
         except ArbeitError as error:
             print(f"demo: {clean(error.message)}", file=sys.stderr)
             return 2
         return await Run(options, console, until).go(hub)
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a file, whatever signs its name has."""
-    return f"sqlite:///{quote(str(path.resolve()))}"
 
 
 async def _free_key(hub: Hub) -> str:
