@@ -23,6 +23,7 @@ ANSWER_BYTES = 64 * 1024
 """What is read of an answer, so that its connection can be used again; a longer one costs the connection."""
 _AGAIN = frozenset({408, 425, 429})
 _REDIRECTS = range(300, 400)
+_NOTHING = 204
 
 
 class WebhookSink:
@@ -108,11 +109,10 @@ class WebhookSink:
 
 
 async def _drain(answer: httpx2.Response) -> None:
-    read = 0
-    async for chunk in answer.aiter_raw():
-        read += len(chunk)
-        if read > ANSWER_BYTES:
-            return
+    """Read an answer that says that it is short; of any other, the connection is closed."""
+    length = answer.headers.get("content-length", "0" if answer.status_code == _NOTHING else "")
+    if length.isascii() and length.isdecimal() and len(length) < 9 and int(length) <= ANSWER_BYTES:  # noqa: PLR2004 - no number to fear
+        await answer.aread()
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, EnvSecrets]]:
+def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, EnvSecrets]:
     """Where a webhook's secret is found as `env:HOOK`."""
     monkeypatch.setenv("ARBEIT_SECRET_HOOK", SECRET)
-    return {"env": EnvSecrets()}  # type: ignore[return-value]  # see the fixture's users
+    return {"env": EnvSecrets()}
