@@ -41,7 +41,7 @@ class Place(NamedTuple):
     @property
     def shown(self) -> str:
         """What people call it."""
-        return str(self.file) if self.file is not None else self.url
+        return str(self.file) if self.file is not None else without_secrets(self.url)
 
     @property
     def config(self) -> Path | None:
@@ -123,6 +123,14 @@ def quoted(text: str, also: str = "") -> str:
     from urllib.parse import quote  # noqa: PLC0415 - see above
 
     return quote(text, safe=also)
+
+
+def without_secrets(url: str) -> str:
+    """A URL as people may see it: without user, password and options, which may hold others."""
+    scheme, mark, rest = url.partition("://")
+    place = rest.partition("?")[0]
+    host, slash, path = place.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _url(path: Path) -> str:
