@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import uuid4
 
 import anyio
@@ -73,10 +73,8 @@ def mortal(request: pytest.FixtureRequest) -> Iterator[_Nats]:
 
 async def arrived(url: str) -> list[Arrival]:
     sink = open_sink(url)
-    assert hasattr(sink, "arrivals")
-    readable: Readable = sink
     try:
-        return [arrival async for arrival in readable.arrivals()]
+        return [arrival async for arrival in cast("Readable", sink).arrivals()]
     finally:
         await sink.close()
 

@@ -261,7 +261,7 @@ async def test_who_cannot_renew_stops_before_its_term_ends(caplog: pytest.LogCap
         await anyio.sleep(0.02)
         sink.events += events
 
-    sink.publish = slowly  # type: ignore[method-assign]  # this one takes its time
+    sink.publish = slowly  # type: ignore[method-assign,assignment]  # this one takes its time
     async with anyio.create_task_group() as group:
         group.start_soon(made(store, sink).run)
         await sink.until(lambda: "is over" in caplog.text)
@@ -295,12 +295,16 @@ async def test_a_store_that_does_not_answer_for_a_while_ends_no_relay(caplog: py
 
 async def test_plug_ins_bring_sinks_of_their_own() -> None:
     sink = ListSink()
-    urls = []
+    urls: list[str] = []
+
+    def opened(url: str) -> ListSink:
+        urls.append(url)
+        return sink
 
     class Brings:
         @hookimpl
         def arbeit_sinks(self) -> dict[str, Any]:
-            return {"list": lambda url: urls.append(url) or sink}
+            return {"list": opened}
 
     async with arbeit.open("memory://", plugins=[Brings()]) as hub:
         head = await fill(hub, "demo", 1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -149,16 +150,16 @@ def test_a_receiver_takes_what_was_signed_with_any_secret_it_knows() -> None:
         ({"headers": {"webhook-signature": "v1,\ud800ü"}}, "not signed"),
     ],
 )
-def test_a_receiver_refuses_what_was_changed_or_is_old(change: dict[str, object], said: str) -> None:
+def test_a_receiver_refuses_what_was_changed_or_is_old(change: dict[str, Any], said: str) -> None:
     body = text_of(EVENT)
     headers = {name.lower(): value for name, value in signed(body, SECRET).items()}
-    headers |= change.get("headers", {})  # type: ignore[arg-type]  # a mapping of text
+    headers |= change.get("headers", {})
     with pytest.raises(ArbeitError, match=said) as caught:
         verify_webhook(
             headers,
-            change.get("body", body),  # type: ignore[arg-type]  # bytes
-            change.get("known", [SECRET]),  # type: ignore[arg-type]  # texts
-            now=change.get("now", 1000.0),  # type: ignore[arg-type]  # a number
+            change.get("body", body),
+            change.get("known", [SECRET]),
+            now=change.get("now", 1000.0),
         )
     assert caught.value.code is Code.UNAUTHENTICATED
     assert SECRET not in str(caught.value)
@@ -318,18 +319,30 @@ async def test_a_receiver_that_is_down_for_a_while_gets_everything_in_order_and_
     url: str, receiver: Answering, secrets: dict[str, EnvSecrets], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    down = threading.Event()
-    receiver.answer = lambda _path, _body: (503 if down.is_set() else 204, {}, b"")
+    down = False
+    denied: list[bytes] = []
+
+    def answer(_path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if down:
+            denied.append(body)
+        return (503 if down else 204), {}, b""
+
+    receiver.answer = answer
     async with arbeit.open(url) as hub, anyio.create_task_group() as group:
         wired: Wiring = hub._wired
-        pace = Pace(ttl=1, backoff=Backoff(base=0.02, cap=0.1))
+        pace = Pace(ttl=1, poll=0.05, backoff=Backoff(base=0.02, cap=0.1))
         group.start_soon(Relay(wired, [receiver.url()], pace=pace).run)
-        for number in range(4):
-            down.set() if number % 2 else down.clear()
+        for _ in range(2):
+            down = False
             for key in ("one", "two"):
                 await fill(hub, key, 5)
-            await anyio.sleep(0.2)  # long enough to be tried a few times
-        down.clear()
+            down, tried = True, len(denied)
+            for key in ("one", "two"):
+                await fill(hub, key, 5)
+            with anyio.fail_after(20):
+                while len(denied) < tried + 6:  # noqa: ASYNC110 - in a thread
+                    await anyio.sleep(0.01)
+        down = False
         with anyio.fail_after(20):
             while not all(f"{key}.21" in receiver.ids() for key in ("one", "two")):  # noqa: ASYNC110 - in a thread
                 await anyio.sleep(0.02)
