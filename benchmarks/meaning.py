@@ -85,6 +85,7 @@ def _postgres() -> Iterator[str | None]:
     server = PostgresServer()
     server.start()
     try:
+        server.sql("CREATE EXTENSION vector")
         yield server.url
     finally:
         server.stop()
