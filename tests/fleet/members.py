@@ -14,7 +14,6 @@ import arbeit
 import arbeit.sync
 from arbeit.core.errors import ArbeitError
 from arbeit.testing.crash import PostgresTarget
-from arbeit.work import Work
 
 KEY = b"a key for tests, not for secrets"
 PROOF = ("pytest",)
@@ -95,11 +94,3 @@ def freeze_inside(url: str, results: Connection) -> None:
                 results.send(project.create_task(f"frozen {number}").id)
             except ArbeitError as error:
                 results.send(error.code)
-
-
-def hold(url: str, ttl: float, results: Connection) -> None:
-    """Claim a task, and write notes with its token until that is refused; send what the refusal says."""
-    with arbeit.sync.open(url, key=KEY) as hub:
-        work: Work | arbeit.sync.Work | None = hub.project("demo").claim("holder", ttl=ttl)
-        assert work is not None
-        results.send("held")

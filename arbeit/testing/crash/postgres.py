@@ -229,8 +229,9 @@ class _Doom:
 
 
 def _watched(doom: _Doom, method: Callable[..., Awaitable[T]]) -> Callable[..., Coroutine[Any, Any, T]]:
-    async def watched(protocol: object, what: Any, *args: Any, **given: Any) -> T:  # noqa: ANN401 - the driver's own
+    async def watched(protocol: object, *args: Any, **given: Any) -> T:  # noqa: ANN401 - the driver's own
+        what = args[0] if args else given["state"]
         sql = what if isinstance(what, str) else what.query
-        return await doom.around(protocol, sql, lambda: method(protocol, what, *args, **given))
+        return await doom.around(protocol, sql, lambda: method(protocol, *args, **given))
 
     return watched
