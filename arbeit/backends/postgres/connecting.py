@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
+_READ_COMMITTED = " ISOLATION LEVEL READ COMMITTED READ WRITE"
+"""Said each time: in any other level, what is loaded would be as it was before the lock was had."""
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 1.0
 _PATIENCE = 10.0
@@ -31,7 +33,7 @@ def connect_options(settings: Settings) -> dict[str, Any]:
         "dsn": settings.dsn,
         "command_timeout": settings.timeout + _PATIENCE,
         "timeout": max(settings.wait, 1.0),
-        "statement_cache_size": 400 if settings.prepared else 0,
+        "statement_cache_size": 200 if settings.prepared else 0,
         "max_cached_statement_lifetime": 0,
     }
 
@@ -105,6 +107,9 @@ class Connections:
             except Exception as error:
                 if entered or not is_lost(error):
                     raise
+                if self._pool is not None:
+                    # What one connection lost, the others have most likely lost as well.
+                    await self._pool.expire_connections()
                 left = self.settings.wait - (time.monotonic() - started)
                 if left <= 0:
                     raise as_arbeit(error, self.settings) from error
@@ -115,7 +120,8 @@ class Connections:
         """The statements that begin a transaction: one round trip, as the simple protocol takes several at once."""
         role = f", set_config('role', {quoted(self.role)}, true)" if self.role is not None else ""
         return (
-            f"BEGIN{extra}; SELECT set_config('arbeit.project', {quoted(project)}, true), {self._timeouts}, "
+            f"BEGIN{extra or _READ_COMMITTED}; "
+            f"SELECT set_config('arbeit.project', {quoted(project)}, true), {self._timeouts}, "
             f"set_config('enable_seqscan', 'off', true){role}; {lock or ''}"
         )
 

@@ -10,6 +10,9 @@ SELECT coalesce(sum(position), 0)::bigint FROM {schema}.heads
 -- name: due
 SELECT project FROM {schema}.dues WHERE at <= $1 ORDER BY at, project LIMIT $2
 
+-- name: lock_if_free
+SELECT true FROM {schema}.heads WHERE project = $1 FOR NO KEY UPDATE SKIP LOCKED
+
 -- name: next_deadline
 SELECT least(
     (SELECT min(expires_at) FROM {schema}.leases WHERE project = $1 AND ended_at IS NULL),

@@ -16,6 +16,8 @@ from arbeit.core.view import KINDS
 COMPATIBLE = 1
 """The oldest schema version that this code's migrations leave usable for the code of that version."""
 _VECTORS = ("vector_indexes", "vectors")
+_PATIENCE = 24 * 3600.0
+"""Seconds that a migration may take."""
 _OPEN = ("meta", "heads", "dues", "leaders", "offsets")
 """Tables outside of row level security."""
 
@@ -43,7 +45,8 @@ class Status:
 
 async def status(settings: Settings) -> Status:
     """How the schema stands."""
-    async with alone(settings) as connection:
+    # In a transaction, so that a pooler keeps to one server meanwhile.
+    async with alone(settings) as connection, connection.transaction(readonly=True):
         return await _status(connection, settings)
 
 
@@ -106,26 +109,22 @@ async def migrate(settings: Settings) -> Status:
     Servers that run the code of a version from `COMPATIBLE` on may go on meanwhile.
     """
     async with alone(settings) as connection:
-        await connection.execute("SET statement_timeout = 0")
-        found = await _status(connection, settings)
-        if not found.pending:
-            await vectors.enable(connection, settings)
-            return found
         async with connection.transaction():
-            await connection.execute(statements.admin("alone"), settings.schema)
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            await connection.execute(statements.admin("alone"), settings.schema, timeout=_PATIENCE)
             found = await _status(connection, settings)
             if found.version > found.known:
                 refuse_strange(found, settings)
-            if not found.pending:
-                return found
-            await _have_role(connection, settings)
-            # So that a migration that cannot get its locks gives way to the servers that run, rather than hold them up.
-            await connection.execute("SET LOCAL lock_timeout = '5s'")
-            for script in plan(settings, found.version):
-                await connection.execute(script)
-            await _mark(connection, settings, found.known)
+            if found.pending:
+                await _have_role(connection, settings)
+                # So that a migration that cannot get its locks gives way to the servers that run.
+                await connection.execute("SET LOCAL lock_timeout = '5s'")
+                for script in plan(settings, found.version):
+                    await connection.execute(script, timeout=_PATIENCE)
+                await _mark(connection, settings, found.known)
         await vectors.enable(connection, settings)
-        return await _status(connection, settings)
+        async with connection.transaction(readonly=True):
+            return await _status(connection, settings)
 
 
 async def _mark(connection: Connection, settings: Settings, version: int) -> None:
@@ -193,7 +192,7 @@ async def opened(settings: Settings) -> tuple[bytes, str | None]:
     if found.version == 0 and settings.create:
         found = await migrate(settings)
     refuse_strange(found, settings)
-    async with alone(settings) as connection:
+    async with alone(settings) as connection, connection.transaction(readonly=True):
         key = await connection.fetchval(statements.admin("lease_key", settings.schema))
         own = await connection.fetchval("SELECT current_user = $1", found.role)
     return bytes.fromhex(key), None if own else found.role

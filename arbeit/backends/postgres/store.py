@@ -300,20 +300,24 @@ class PostgresStore(Leading, Vectoring):
     async def _due(self, now: int, limit: int) -> list[Due]:
         found = []
         for row in await self.plain("due", now, limit):
-            at = await self._deadline(row[0])
+            at = await self._deadline(row[0], now)
             if at <= now:
                 found.append(Due(row[0], at))
         return sorted(found, key=lambda due: (due.at, due.project))
 
-    async def _deadline(self, project: str) -> int:
-        """A project's next deadline, which `dues` only bounds; under its lock, so that no other is missed."""
-        heads = f"{self.settings.schema}.heads"
-        lock = f"SELECT FROM {heads} WHERE project = {quoted(project)} FOR NO KEY UPDATE"
+    async def _deadline(self, project: str, now: int) -> int:
+        """A project's next deadline, which `dues` only bounds; set right under its lock, so that no other is missed.
+
+        One that somebody has locked is called due: its lane finds out, and nobody waits for a holder who is frozen.
+        """
         with mapped(self.settings):
-            async with self._connections.begun(project, lock=lock) as connection:
-                at = await connection.fetchval(self._sql["next_deadline"], project)
-                at = NEVER if at is None else int(at)
-                await connection.execute(self._sql["set_due"], project, at)
+            async with self._connections.begun(project) as connection:
+                at = now
+                if await connection.fetchval(self._sql["lock_if_free"], project):
+                    found = await connection.fetchval(self._sql["next_deadline"], project)
+                    at = NEVER if found is None else int(found)
+                    if at > now:
+                        await connection.execute(self._sql["set_due"], project, at)
                 await connection.execute("COMMIT")
                 return at
 
