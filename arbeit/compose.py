@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import urllib.parse as urls
 
     from arbeit import blobs, embedders, secret_providers
+    from arbeit.backends.postgres.settings import Settings
     from arbeit.embedders import Model
 else:
     blobs, secret_providers, urls = Later("arbeit.blobs"), Later("arbeit.secret_providers"), Later("urllib.parse")
@@ -159,18 +160,28 @@ _BESIDE = ("artifacts", "redis", "rate", "burst", "deployment", "listen")
 """Options of a postgresql:// URL that are not the store's own."""
 
 
+def postgres_settings(url: str) -> Settings:
+    """What a postgresql:// URL says of the store itself, without what it says of others.
+
+    Raises:
+        ArbeitError: INVALID_INPUT for what it cannot say, and where the driver is not installed.
+    """
+    try:
+        from arbeit.backends.postgres.settings import parse
+    except ModuleNotFoundError as error:
+        raise _not_installed("postgresql://", "postgres", error) from error
+    return parse(_without(url, set(_BESIDE)))
+
+
 def _postgres(url: str, options: Mapping[str, str], wired: Wired) -> Wiring:
     """A store in Postgres, with Redis beside it where one is named.
 
     Artifacts lie in a folder that all processes share, where one is named.
     """
-    try:
-        from arbeit.backends.postgres import PostgresStore
-        from arbeit.backends.postgres.settings import parse
-    except ModuleNotFoundError as error:
-        raise _not_installed("postgresql://", "postgres", error) from error
+    settings = postgres_settings(url)
+    from arbeit.backends.postgres import PostgresStore
+
     beside = {name: options[name] for name in _BESIDE if name in options}
-    settings = parse(_without(url, set(_BESIDE)))
     clock, artifacts = wired.clock, beside.get("artifacts", "")
     chance = _chance
     # Before the store: what is refused here leaves nothing open.
@@ -183,7 +194,13 @@ def _postgres(url: str, options: Mapping[str, str], wired: Wired) -> Wiring:
     kept: Any = _WhenUsed(lambda: blobs.FileBlobs(artifacts)) if artifacts else blobs.NoBlobs()
     key = wired.secret or store.lease_key()
     wiring = Wiring(store, clock, key, wired.overrides, wired.plugged, kept, wired.providers, chance)
-    return evolve(wiring, signals=signals, limits=limits)
+    if signals is None:
+        return wiring
+    from arbeit.announcing import Announcer
+
+    # A caller that keeps its event loop busy must not look to itself as if the server were away.
+    announcer = Announcer(signals, limits)
+    return evolve(wiring, signals=announcer, limits=announcer if limits is not None else None)
 
 
 def _signals(

@@ -320,7 +320,7 @@ def _announcer(wiring: Wiring) -> Announcer | None:
         return None
     from arbeit.announcing import Announcer  # noqa: PLC0415 - and with it an event loop, which others do without
 
-    return Announcer(wiring.signals, wiring.limits)
+    return wiring.signals if isinstance(wiring.signals, Announcer) else Announcer(wiring.signals, wiring.limits)
 
 
 def _log_failure(project: str, error: Exception) -> None:

@@ -365,10 +365,11 @@ class Engine(Waiting):
         notices = self.kernel.committed_now(batch)
         if notices:
             self._group.start_soon(self._notify, notices)
+        self._announce(project, changes)
         for pending, outcome in zip(pendings, batch.answers, strict=True):
             self._finish(project, pending, self.kernel.settle(outcome))
         if changes.events:
-            self._announce(project, changes)
+            self._wake_after(project, changes)
 
     def _deliver_all(self, project: str, pendings: Sequence[Pending], error: Exception) -> None:
         for pending in pendings:

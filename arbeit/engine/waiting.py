@@ -146,12 +146,15 @@ class Waiting(Asking):
     # -- what is committed here ------------------------------------------------------------------------
 
     def _announce(self, project: str, changes: Changes) -> None:
-        """Wake whom a commit of ours concerns, here and elsewhere."""
+        """Wake whom a commit of ours concerns elsewhere: before its caller goes on, who may be busy then."""
+        if self._signals is not None and changes.events:
+            self._signals.wake(wake_of(project, changes))
+
+    def _wake_after(self, project: str, changes: Changes) -> None:
+        """Wake whom a commit of ours concerns here."""
         if project in self._waiters:
             self._waiters[project].wake_after(changes)
         self._signal_commit()
-        if self._signals is not None:
-            self._signals.wake(wake_of(project, changes))
 
     def _signal_commit(self) -> None:
         committed, self._committed = self._committed, Event()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import anyio
-from anyio import to_thread
 
 import arbeit
 import arbeit.sync
@@ -21,10 +20,10 @@ def create(url: str) -> None:
 
 
 async def create_async(url: str) -> None:
-    """Create through the asynchronous face."""
+    """Create through the asynchronous face, on an event loop that stands still while it waits for a line."""
     async with arbeit.open(url, background=False) as hub:
         project = await hub.project("demo")
-        while line := await to_thread.run_sync(sys.stdin.readline):
+        for line in sys.stdin:
             await project.create_task(line.strip())
             print("created", flush=True)  # noqa: T201 - as above
 
