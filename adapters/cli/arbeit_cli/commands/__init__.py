@@ -102,6 +102,8 @@ COMMANDS: dict[str, Entry] = {
     "secrets set": Entry("links", "team", "name a secret by where it is found"),
     "preempt": Entry("supervise", "team", "ask a holder to give a task back"),
     "erase": Entry("supervise", "team", "remove the text of a record for good"),
+    "admin status": Entry("admin", "team", "say how the schema of a Postgres database stands"),
+    "admin migrate": Entry("admin", "team", "bring the schema of a Postgres database up to date"),
     # In and out
     "import": Entry("exchange", "move", "take in tasks from a file or folder"),
     "export": Entry("exchange", "move", "write the project to a file"),

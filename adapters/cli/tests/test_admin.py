@@ -1,0 +1,77 @@
+"""`arbeit admin`: how a Postgres schema stands, and bringing it up to date."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from adapters.cli.tests.conftest import Say
+from arbeit import admin, sync
+from tests.servers.fixtures import postgres_address, postgres_server, postgres_url, schema_keeper, with_options
+
+__all__ = ["postgres_address", "postgres_server", "postgres_url", "schema_keeper"]
+
+
+def test_a_schema_is_made_once_and_used_from_then_on(say: Say, postgres_url: str) -> None:
+    before = say("--db", postgres_url, "admin", "status", "--json")
+    assert (before.code, before.data["version"]) == (1, 0)
+    assert before.data["pending"] == list(range(1, before.data["known"] + 1))
+    told = say("--db", postgres_url, "admin", "status")
+    assert (told.code, "Behind." in told.out) == (1, True)
+    refused = say("--db", with_options(postgres_url, create="no"), "projects", "--json")
+    assert (refused.code, refused.error["code"]) == (3, "NOT_INITIALIZED")
+    made = say("--db", postgres_url, "admin", "migrate", "--json")
+    assert (made.code, made.data["ran"], made.data["pending"]) == (0, before.data["pending"], [])
+    assert made.data["secured"] is True
+    again = say("--db", postgres_url, "admin", "migrate", "--json")
+    assert (again.code, again.data["ran"]) == (0, [])
+    assert again.data["version"] == again.data["known"] == made.data["version"]
+    after = say("--db", postgres_url, "admin", "status")
+    assert (after.code, "Up to date." in after.out) == (0, True)
+    assert say("--db", with_options(postgres_url, create="no"), "projects", "--json").data == {"projects": []}
+
+
+def test_a_dry_run_prints_the_sql_and_changes_nothing(say: Say, postgres_url: str) -> None:
+    shown = say("--db", postgres_url, "admin", "migrate", "--dry-run")
+    assert shown.code == 0
+    schema = postgres_url.partition("schema=")[2]
+    assert f"CREATE SCHEMA IF NOT EXISTS {schema};" in shown.out
+    assert f"CREATE TABLE {schema}.heads" in shown.out
+    assert "ENABLE ROW LEVEL SECURITY" in shown.out
+    assert say("--db", postgres_url, "admin", "status", "--json").data["version"] == 0
+    assert say("--db", postgres_url, "admin", "migrate").code == 0
+    assert say("--db", postgres_url, "admin", "migrate", "--dry-run", "--json").data == {"sql": []}
+
+
+def test_processes_that_migrate_at_once_make_one_schema(postgres_url: str) -> None:
+    found: list[admin.Status | Exception] = []
+
+    def migrate() -> None:
+        try:
+            found.append(admin.migrate(postgres_url))
+        except Exception as error:  # noqa: BLE001 - shown by the assertion
+            found.append(error)
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [admin.status(postgres_url)] * 4
+    with sync.open(with_options(postgres_url, create="no")) as hub:
+        assert hub.project("demo", create=True).create_task("T").version == 1
+
+
+@pytest.mark.parametrize("verb", ["status", "migrate"])
+def test_a_file_needs_no_administrator(say: Say, verb: str) -> None:
+    say("init")
+    refused = say("admin", verb, "--json")
+    assert (refused.code, refused.error["code"]) == (2, "INVALID_INPUT")
+    assert "brought up to date when it is opened" in str(refused.error["suggestions"])
+
+
+def test_a_server_that_is_not_there_is_told_of(say: Say) -> None:
+    refused = say("--db", "postgresql://nobody:secret@127.0.0.1:9/none", "admin", "status", "--json")
+    assert (refused.code, refused.error["code"]) == (1, "STORE_UNAVAILABLE")
+    assert "secret" not in refused.err
