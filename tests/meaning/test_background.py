@@ -32,9 +32,7 @@ async def up_to_date(project: arbeit.Project, clock: VirtualClock | None = None)
             await anyio.sleep(0.01)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_what_is_committed_is_embedded_by_itself(kind: str, tmp_path: Path, toy: Toy) -> None:
-    url = "memory://" if kind == "memory" else f"sqlite:///{tmp_path}/team.db"
+async def test_what_is_committed_is_embedded_by_itself(url: str, toy: Toy) -> None:
     clock = VirtualClock()
     async with arbeit.open(url, embedder=toy, clock=clock) as hub:
         projects = [await hub.project(key, create=True) for key in ("one", "two")]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbeit.hits import POINTS, RANK_CONSTANT, fused, merged
@@ -20,18 +20,21 @@ def _exact(lists: list[list[int]]) -> dict[int, Fraction]:
     return found
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_sums_are_the_reciprocals_of_the_ranks_without_rounding(lists: list[list[int]]) -> None:
     sums, whole = fused(lists)
     assert {key: Fraction(value, whole) for key, value in sums.items()} == _exact(lists)
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_the_order_of_the_lists_is_of_no_account(lists: list[list[int]]) -> None:
     turned = lists[::-1]
     assert fused(lists) == fused(turned)
 
 
+@settings(deadline=None)
 @given(st.lists(KEYS, unique=True, min_size=1, max_size=25))
 def test_one_list_keeps_its_order_and_a_second_like_it_changes_nothing(ranked: list[int]) -> None:
     for lists in ([ranked], [ranked, ranked], [ranked, []]):
@@ -39,6 +42,7 @@ def test_one_list_keeps_its_order_and_a_second_like_it_changes_nothing(ranked: l
         assert sorted(sums, key=lambda key: -sums[key]) == ranked
 
 
+@settings(deadline=None)
 @given(LISTS, KEYS)
 def test_a_better_rank_never_makes_a_score_worse(lists: list[list[int]], key: int) -> None:
     raised = [[key, *(one for one in ranked if one != key)] if key in ranked else ranked for ranked in lists]

@@ -5,7 +5,7 @@ import sys
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbeit.vectors import SCALE, closest, pack, similarity, unpack
@@ -21,6 +21,7 @@ def packed(numbers: list[float]) -> bytes:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
 def test_a_packed_vector_has_length_one_whatever_its_numbers_were(numbers: list[float]) -> None:
     found = pack(numbers)
@@ -47,6 +48,7 @@ def _brute(target: bytes, rows: list[bytes], limit: int, floor: int) -> list[tup
     return sorted((one for one in said if one[0] >= floor), key=lambda one: (-one[0], one[1]))[:limit]
 
 
+@settings(deadline=None)
 @given(ROWS, st.integers(1, 10), st.sampled_from([-SCALE, 0, 500_000]), st.booleans())
 def test_the_closest_are_those_that_looking_at_each_finds(
     rows: list[list[float]], limit: int, floor: int, plain: bool
