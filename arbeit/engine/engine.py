@@ -22,6 +22,7 @@ from arbeit.core.batch import MAX_COMMANDS, SWEEP_ACTOR, Batch, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Lease, Reply
 from arbeit.core.model import Event as Recorded
+from arbeit.engine.housekeeping import Housekeeping
 from arbeit.engine.lane import Lane, Pending
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiters
@@ -37,7 +38,6 @@ LANE_LIMIT = 10_000
 """Commands that may wait in one lane; beyond, callers get OVERLOADED."""
 TICK = 0.5
 """Seconds between two looks for overdue leases and due tasks."""
-_HOUSEKEEPING_TICKS = 120
 _WRITERS = 32
 """Threads in which lanes commit beside each other, where a store lives elsewhere."""
 
@@ -68,7 +68,7 @@ class Engine(Waiting):
         self._watchers = 0
         self._committed = Event()
         self._renewals = Renewals(wiring.clock, self._enqueue)
-        self._ticks = 0
+        self._housekeeping = Housekeeping(wiring.store, self._read)
         self._drained = Event()
         self._stack = AsyncExitStack()
 
@@ -392,7 +392,6 @@ class Engine(Waiting):
         """Reclaim what is overdue and promote what is due, in every project of the store, without a leader."""
         while True:
             await self._clock.sleep(self.kernel.jitter(TICK))
-            self._ticks += 1
             try:
                 await self._sweep()
             except ArbeitError as error:
@@ -400,13 +399,12 @@ class Engine(Waiting):
 
     async def _sweep(self) -> None:
         now = self._clock.now()
-        forget = now - RECEIPTS_KEPT if self._ticks % _HOUSEKEEPING_TICKS == 0 else None
+        tidied = await self._housekeeping.next(self._lanes)
         due = {one.project for one in await self._in_thread(self._store.due, self._readers, now, 100)}
         if self._closing:
             return
-        if forget is not None:
-            due |= set(self._lanes)
-        for project in sorted(due):
+        for project in sorted(due | tidied):
+            forget = now - RECEIPTS_KEPT if project in tidied else None
             command = c.Sweep(actor=SWEEP_ACTOR, forget_receipts_before=forget)
             self._enqueue(project, Pending(command))
 
