@@ -160,7 +160,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self._waiting: dict[str, Wake] | None = {}
-        self._stirred = Event()
+        self._stirred: Event | None = None
+        """Made by whoever waits, so that it is of the event loop that it waits in."""
 
     def __bool__(self) -> bool:
         return self._waiting is None or bool(self._waiting)
@@ -172,22 +173,26 @@ class Outbox:
             self._waiting[wake.project] = wake if earlier is None else merged(earlier, wake)
             if len(self._waiting) > _MOST_PROJECTS:
                 self._waiting = None
-        self._stirred.set()
+        self._stir()
 
     def take(self, origin: str, limit: int) -> list[str]:
         """Everything that waits, as texts of at most so many bytes; then nothing waits."""
         waiting, self._waiting = self._waiting, {}
-        self._stirred = Event()
         return write(origin, None if waiting is None else [*waiting.values()], limit)
 
     def lost(self) -> None:
         """Some of what was taken did not arrive: the next text is that anything may have happened."""
         self._waiting = None
-        self._stirred.set()
+        self._stir()
+
+    def _stir(self) -> None:
+        if self._stirred is not None:
+            self._stirred.set()
 
     async def filled(self) -> None:
         """Come back once something waits."""
         while not self:
+            self._stirred = Event()
             await self._stirred.wait()
 
 

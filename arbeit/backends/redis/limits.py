@@ -45,7 +45,7 @@ class RedisLimits:
         self._rate = rate
         self._clock = clock
         self._asking: deque[_Ask] = deque()
-        self._asked = Event()
+        self._asked: Event | None = None
         self._own: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._hash: str | None = None
 
@@ -55,7 +55,8 @@ class RedisLimits:
             return self._take_here(project, actor, cost)
         ask = _Ask(self._link.key(project, "rate", actor), cost)
         self._asking.append(ask)
-        self._asked.set()
+        if self._asked is not None:
+            self._asked.set()
         broken = self._link.broken
         with anyio.move_on_after(DEADLINE) as patience:
             await ask.answered.wait()

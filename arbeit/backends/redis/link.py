@@ -58,8 +58,8 @@ class Link:
         self._url = url
         self.client: Redis | None = None
         """What to ask by, while there is a connection."""
-        self.broken = anyio.Event()
-        """Set once an answer failed to come."""
+        self.broken: anyio.Event | None = None
+        """Set once an answer failed to come; one for each connection."""
 
     # -- names -----------------------------------------------------------------------------------------
     # What stands in braces is what Redis Cluster places a key by: the keys of a project are in one place.
@@ -107,7 +107,8 @@ class Link:
     def break_off(self) -> None:
         """Have nobody ask any more, until there is another connection."""
         self.client = None
-        self.broken.set()
+        if self.broken is not None:
+            self.broken.set()
 
 
 def _refused(field: str, message: str, hint: str) -> ArbeitError:

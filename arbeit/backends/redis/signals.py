@@ -53,7 +53,7 @@ class RedisSignals(Carrier):
                 await listener.subscribe(link.channel)
                 while (said := await listener.get_message(timeout=None)) is None or said["type"] != "subscribe":
                     pass
-            link.client, link.broken = client, anyio.Event()
+            link.client, link.broken = client, (broken := anyio.Event())
             await self._look_at_epoch()
             self._last_heard = anyio.current_time()
             self.found(heard)
@@ -61,7 +61,7 @@ class RedisSignals(Carrier):
                 group.start_soon(self._listen, listener, heard)
                 group.start_soon(self._check, listener, heard)
                 group.start_soon(self.send, GATHER)
-                group.start_soon(self._until_broken)
+                group.start_soon(_until, broken)
                 for work in self._beside:
                     group.start_soon(work)
         finally:
@@ -70,10 +70,6 @@ class RedisSignals(Carrier):
             link.break_off()
             with CancelScope(shield=True), anyio.move_on_after(DEADLINE):
                 await _closed(client, listener)
-
-    async def _until_broken(self) -> None:
-        await self._link.broken.wait()
-        raise ConnectionError("an answer did not come in time")
 
     # -- hearing ---------------------------------------------------------------------------------------
 
@@ -113,6 +109,11 @@ class RedisSignals(Carrier):
     async def publish(self, text: str) -> None:
         """Send one text to whoever listens now."""
         await self._link.ask(partial(_publish, self._link.channel, text))
+
+
+async def _until(broken: anyio.Event) -> None:
+    await broken.wait()
+    raise ConnectionError("an answer did not come in time")
 
 
 async def _publish(channel: str, text: str, client: Redis) -> None:
