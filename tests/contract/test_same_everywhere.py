@@ -27,6 +27,7 @@ from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY
 from arbeit.wire import WIRE
 from tests.contract.script import TICKS, Author, Step
+from tests.servers.fixtures import with_options
 
 COMMANDS = 10_000
 EARLY = 4_000
@@ -150,14 +151,30 @@ def test_memory_driven_asynchronously(written: Written) -> None:
 
 
 def test_sqlite_driven_synchronously(written: Written, tmp_path: Path) -> None:
+    _synchronously(written, f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL")
+
+
+@pytest.mark.timeout(900)
+def test_postgres_driven_synchronously(written: Written, empty_postgres_url: str) -> None:
+    _synchronously(written, empty_postgres_url)
+
+
+def _synchronously(written: Written, url: str) -> None:
     script, baseline = written.script, written.late
-    wiring, clock = wired(f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL")
+    wiring, clock = wired(url)
     session, said = BlockingSession(wiring), []
     for step in script:
         clock.tick(step.tick)
         said.append(spoken(perform(session, step)))
     same(outcome(wiring.store, said), baseline, script)
     session.close()
+
+
+@pytest.mark.timeout(900)
+def test_postgres_with_redis_driven_asynchronously(written: Written, empty_postgres_url: str, redis_url: str) -> None:
+    script, baseline = written.script, written.late
+    url = with_options(empty_postgres_url, redis=redis_url)
+    same(anyio.run(_drive, script, url, backend="asyncio"), baseline, script)
 
 
 def test_sqlite_driven_asynchronously(written: Written, tmp_path: Path) -> None:
@@ -167,8 +184,16 @@ def test_sqlite_driven_asynchronously(written: Written, tmp_path: Path) -> None:
 
 
 def test_two_hubs_on_one_file_that_forget_at_random(written: Written, tmp_path: Path) -> None:
-    script = written.script[:EARLY]
-    url, random = f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL", Random(SEED)
+    _from_two_hubs(written, f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL")
+
+
+@pytest.mark.timeout(900)
+def test_two_hubs_on_one_postgres_that_forget_at_random(written: Written, empty_postgres_url: str) -> None:
+    _from_two_hubs(written, empty_postgres_url)
+
+
+def _from_two_hubs(written: Written, url: str) -> None:
+    script, random = written.script[:EARLY], Random(SEED)
     wiring, clock = wired(url)
     sessions = [BlockingSession(wiring), BlockingSession(wire_up(url, clock=clock, key=KEY))]
     # When a process last swept is its own affair, and moves reclaims by up to a second; here both share it.
@@ -186,7 +211,10 @@ def test_two_hubs_on_one_file_that_forget_at_random(written: Written, tmp_path: 
         session.close()
 
 
-def test_batches_are_the_same_on_both_faces_and_stores(written: Written, tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_batches_are_the_same_on_both_faces_and_all_stores(
+    written: Written, tmp_path: Path, empty_postgres_url: str
+) -> None:
     # Batched, the script takes another course: ids are drawn in another order, and many of its tokens are stale.
     batches = list(_batches(written.script[:BATCHED]))
     script = [Step(0, project, command) for _, project, commands in batches for command in commands]
@@ -196,7 +224,8 @@ def test_batches_are_the_same_on_both_faces_and_stores(written: Written, tmp_pat
         clock.tick(tick)
         said += [spoken(result) for result in sync.run(session.execute_many(project, commands))]
     baseline = outcome(wiring.store, said)
-    for backend, url in (("trio", "memory://"), ("asyncio", f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL")):
+    sqlite = f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL"
+    for backend, url in (("trio", "memory://"), ("asyncio", sqlite), ("trio", empty_postgres_url)):
         same(anyio.run(_drive_batches, batches, url, backend=backend), baseline, script)
 
 

@@ -1,4 +1,4 @@
-"""What each history came to once, it comes to today: on both stores, to the last word."""
+"""What each history came to once, it comes to today: on every store, to the last word."""
 
 from __future__ import annotations
 
@@ -11,15 +11,29 @@ import pytest
 from arbeit import sync
 from arbeit.testing.clock import VirtualClock
 from tests.golden.stage import KEY, perform
+from tests.servers.fixtures import with_options
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.txt"))
-STORES = {"memory": "memory://", "sqlite": "sqlite:///{folder}/golden.db?synchronous=NORMAL"}
+STORES = ("memory", "sqlite", "postgres", "postgres and redis")
 
 
-def performed(text: str, store: str, folder: Path) -> tuple[str, bool]:
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store."""
+    if request.param == "memory":
+        return "memory://"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/golden.db?synchronous=NORMAL"
+    postgres = str(request.getfixturevalue("empty_postgres_url"))
+    if request.param == "postgres":
+        return postgres
+    return with_options(postgres, redis=str(request.getfixturevalue("redis_url")))
+
+
+def performed(text: str, url: str) -> tuple[str, bool]:
     """What comes of a history on a store, and whether its log proves its rows afterwards."""
     clock = VirtualClock()
-    with sync.open(STORES[store].format(folder=folder), clock=clock, key=KEY) as hub:
+    with sync.open(url, clock=clock, key=KEY) as hub:
         return perform(text, hub, clock), hub.project("demo").verify().ok
 
 
@@ -29,13 +43,10 @@ def difference(golden: str, found: str, name: str) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
-def test_a_history_comes_to_the_same_again(
-    path: Path, store: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_history_comes_to_the_same_again(path: Path, url: str, request: pytest.FixtureRequest) -> None:
     golden = path.read_text("utf-8")
-    found, sound = performed(golden, store, tmp_path)
+    found, sound = performed(golden, url)
     if request.config.getoption("--rewrite-golden", default=False):
         path.write_text(found, "utf-8")
         golden = found
@@ -44,10 +55,10 @@ def test_a_history_comes_to_the_same_again(
     assert sound
 
 
-def test_another_behaviour_is_shown_as_the_lines_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_behaviour_is_shown_as_the_lines_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     golden = Path(__file__).with_name("histories").joinpath("timeout_and_reclaim.txt").read_text("utf-8")
     monkeypatch.setattr("arbeit.policies.retry.AtOnce.backoff", lambda *_: None)
-    found, _ = performed(golden, "memory", tmp_path)
+    found, _ = performed(golden, "memory://")
     lines = difference(golden, found, "golden").splitlines()
     assert lines[:2] == ["--- golden", "+++ what happens now"]
     gone = [line for line in lines if line.startswith("-")]
