@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from arbeit.core.model import Event
 from arbeit.hookspecs import hookimpl
 from arbeit.ports import SinkFailure, Term
 from arbeit.relay import Backoff, Pace, Relay
+from arbeit.relay.pump import Pump, Surroundings
+from arbeit.relay.relay import source_of
 from arbeit.testing.faults import PassingStore
 from tests.sinks.receiving import ListSink, fill, in_order
 
@@ -361,3 +364,30 @@ async def test_a_ttl_out_of_bounds_is_refused(ttl: float) -> None:
     async with arbeit.open("memory://") as hub:
         with pytest.raises(ArbeitError, match="ttl must be"):
             await hub.relay({"list": ListSink()}, ttl=ttl, until_caught_up=True)
+
+
+async def test_who_was_frozen_for_longer_than_its_term_sends_nothing_more_in_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "arbeit.relay")
+    memory, sink, jumped = MemoryStore(SystemClock()), ListSink(batch=1), [0.0]
+    await team(memory, demo=50)
+    store = _Usurped(memory)
+
+    def freeze(_project: str, events: Sequence[Event]) -> None:
+        if events[0].position == 5:
+            jumped[0], store.usurped = 100.0, True
+
+    sink.fault = freeze
+    around = Surroundings(
+        source_of(store),  # type: ignore[arg-type]  # a store around another
+        "me",
+        lambda: 0.5,
+        Pace(ttl=30),
+        clock=lambda: time.monotonic() + jumped[0],
+    )
+    async with anyio.create_task_group() as group:
+        group.start_soon(Pump("list", sink, around).run)
+        await sink.until(lambda: "is over" in caplog.text)
+        group.cancel_scope.cancel()
+    assert sink.positions("demo") == [1, 2, 3, 4, 5]
