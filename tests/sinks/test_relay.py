@@ -380,7 +380,7 @@ async def test_who_was_frozen_for_longer_than_its_term_sends_nothing_more_in_it(
 
     sink.fault = freeze
     around = Surroundings(
-        source_of(store),  # type: ignore[arg-type]  # a store around another
+        source_of(store),
         "me",
         lambda: 0.5,
         Pace(ttl=30),
