@@ -17,8 +17,6 @@ LONGEST = 8_000
 """Characters of a text that an embedder is given: of a longer one, the beginning."""
 ALL = "all"
 """Among what is gone: everything that belongs to the task of this id."""
-LIKE = ("decision", "attempt", "outcome")
-"""The types of entries that tell of earlier tries."""
 Key = tuple[str, str]
 """A kind and an id."""
 

@@ -19,7 +19,7 @@ from typing import Any
 import arbeit.sync
 from arbeit import commands as c
 from arbeit.ports import Embedded, Vectors
-from arbeit.queries import Index, Near, Nearest, Search
+from arbeit.queries import Index, Near, Nearest, Search, SearchMode
 from arbeit.vectors import pack
 from benchmarks.measure import Cell, Series, Settings, Table, alternate
 from benchmarks.workload import PROJECT, fill, url_of
@@ -137,7 +137,8 @@ def _embedding(settings: Settings) -> list[Table]:
         return []
     count = settings.size(200, 20)
     rows: list[tuple[Cell, ...]] = []
-    indexed, asked, worded = [], [], []
+    indexed: list[float] = []
+    took: dict[SearchMode, list[float]] = {"both": [], "words": []}
     for _ in range(settings.rounds):
         with arbeit.sync.open(url_of("sqlite", settings.folder), actor="planner", embedder="minilm") as hub:
             project = hub.project(PROJECT, create=True)
@@ -158,13 +159,13 @@ def _embedding(settings: Settings) -> list[Table]:
             begun = time.perf_counter()
             project.index()
             indexed.append(count / (time.perf_counter() - begun))
-            for mode, found in (("both", asked), ("words", worded)):
+            for mode, found in took.items():
                 begun = time.perf_counter()
                 project.search("parse answer", mode=mode)
                 found.append((time.perf_counter() - begun) * 1e3)
     rows.append(("tasks embedded and stored a second", Series(indexed)))
-    rows.append(("ms a search by words and meaning, query embedded", Series(asked)))
-    rows.append(("ms the same search by words", Series(worded)))
+    rows.append(("ms a search by words and meaning, query embedded", Series(took["both"])))
+    rows.append(("ms the same search by words", Series(took["words"])))
     title = f"all-MiniLM-L6-v2 on the processor, SQLite, {count:,} tasks of two sentences"
     return [Table(title, ("what", "value"), rows)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from threading import Lock
 from typing import Any, NoReturn, cast
@@ -207,8 +207,3 @@ def _dimensions_of(given: object, name: str) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= MOST_DIMENSIONS:
         refuse("embedder", f"{name} has dimensions that are no number from 1 to {MOST_DIMENSIONS}")
     return found
-
-
-def names() -> Iterable[str]:
-    """The embedders that are built in, by name."""
-    return tuple(_BUILT_IN)

@@ -89,7 +89,8 @@ class MiniLM:
     def _normed(self, x: Numbers, name: str) -> Numbers:
         centred = x - x.mean(axis=-1, keepdims=True)
         scale = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _EPSILON)
-        return centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        found: Numbers = centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        return found
 
 
 def _gelu(x: Numbers) -> Numbers:

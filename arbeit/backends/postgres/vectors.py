@@ -156,7 +156,7 @@ class Vectoring:
                 await connection.execute(_SCAN.format(breadth=min(1000, query.within.limit * _DEPTH)))
                 values.append(_text(query.vector))
                 sql += _nearest_first(query, _identifier(place), size, len(values))
-            found: list[tuple[int, Any]] = []
+            found: list[tuple[int, tuple[Any, str, str]]] = []
             cursor = await connection.cursor(sql, *values)
             while rows := await cursor.fetch(_CHUNK):
                 some = [((row[0], row[1], row[2]), row[3]) for row in rows]
@@ -177,7 +177,7 @@ def _order(row: tuple[str, str, str]) -> tuple[str, str]:
     return row[:2]
 
 
-def _best(found: list[tuple[int, Any]], limit: int) -> list[tuple[int, Any]]:
+def _best(found: list[tuple[int, tuple[Any, str, str]]], limit: int) -> list[tuple[int, tuple[Any, str, str]]]:
     return sorted(found, key=lambda one: (-one[0], _order(one[1])))[:limit]
 
 
