@@ -75,3 +75,22 @@ def test_a_server_that_is_not_there_is_told_of(say: Say) -> None:
     refused = say("--db", "postgresql://nobody:secret@127.0.0.1:9/none", "admin", "status", "--json")
     assert (refused.code, refused.error["code"]) == (1, "STORE_UNAVAILABLE")
     assert "secret" not in refused.err
+
+
+def test_doctor_looks_at_the_schema_and_opens_nothing_that_is_not_there(say: Say, postgres_url: str) -> None:
+    before = say("--db", postgres_url, "doctor")
+    assert before.code == 1
+    assert "arbeit admin migrate brings it up to date" in before.out
+    assert say("--db", postgres_url, "admin", "status", "--json").data["version"] == 0
+    assert say("--db", postgres_url, "init", "web").code == 0
+    after = say("--db", postgres_url, "doctor", "--deep")
+    assert (after.code, "as role arbeit_app" in after.out) == (0, True), after.out
+    assert "WAL-reset" not in after.out
+
+
+def test_a_password_is_in_nothing_that_is_printed(say: Say) -> None:
+    url = "postgresql://ada:hush-hush@127.0.0.1:9/team?sslpassword=hush-hush"
+    for command in (["init", "web"], ["list"], ["doctor"], ["admin", "status"], ["admin", "migrate", "--json"]):
+        ran = say("--db", url, *command)
+        assert ran.code != 0
+        assert "hush" not in ran.out + ran.err, command

@@ -54,7 +54,7 @@ async def _status(connection: Connection, settings: Settings) -> Status:
     known = len(statements.migrations())
     there = await connection.fetchval(statements.admin("there"), settings.schema)
     server = connection.get_server_version()
-    name = f"{server.major}.{server.minor}"
+    name = f"{server.major}.{server.micro}"
     if not there:
         return Status(settings.schema, 0, known, 0, settings.role, secured=False, server=name)
     rows = await connection.fetch(statements.admin("meta", settings.schema))

@@ -33,6 +33,21 @@ def library(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Finding:
     return ok("sqlite", name)
 
 
+def server(url: str) -> Finding:
+    """How the schema of a Postgres database stands."""
+    from arbeit import admin  # noqa: PLC0415 - for those alone who have such a database
+
+    found = admin.status(url)
+    where = f"Postgres {found.server}, schema {found.schema} at version {found.version}"
+    if found.version > found.known:
+        return warn("database", f"{where}; this Arbeit knows {found.known}", "Upgrade arbeit.")
+    if found.pending:
+        return fail("database", f"{where}, and {found.known} is wanted", "arbeit admin migrate brings it up to date.")
+    if not found.secured:
+        return warn("database", f"{where}, without row level security on every table", "arbeit admin migrate")
+    return ok("database", f"{where}, as role {found.role}")
+
+
 def file(path: Path) -> Iterator[Finding]:
     """Everything about a database file. After a failure nothing else is looked at, for it would fail alike."""
     try:

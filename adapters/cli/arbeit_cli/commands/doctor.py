@@ -49,7 +49,6 @@ def _look(cli: Cli, args: argparse.Namespace) -> Iterator[Finding]:
     from arbeit_cli.place import working_folder  # noqa: PLC0415 - as above
 
     yield from tools.versions()
-    yield storage.library()
     try:
         place = cli.place
     except RefusedError as error:
@@ -57,7 +56,12 @@ def _look(cli: Cli, args: argparse.Namespace) -> Iterator[Finding]:
         yield from tools.integrations(working_folder())
         return
     sound = True
+    if place.url.startswith(("postgresql://", "postgres://")):
+        for finding in _guarded("database", lambda: [storage.server(place.url)]):
+            sound = finding.level != "fail"
+            yield finding
     if place.file is not None:
+        yield storage.library()
         for finding in storage.file(place.file):
             # What would be changed by opening it is not opened.
             sound = sound and finding.level != "fail" and not (finding.what == "schema" and finding.level != "ok")
