@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from arbeit.backends.redis.bucket import SECOND, TAKE, Rate, parse_rate, take
 from arbeit.core.errors import ArbeitError, Code
 
+quick = settings(max_examples=60, deadline=None)
 RATES = st.builds(Rate, st.integers(1, 5 * SECOND), st.integers(1, 50))
 ASKS = st.lists(st.tuples(st.integers(0, 20 * SECOND), st.integers(1, 60)), max_size=40)
 """(microseconds since the one before, tokens asked for)."""
 NOW = 1_768_829_904_130_000
 
 
+@quick
 @given(RATES, ASKS)
 def test_no_window_of_time_sees_more_than_a_full_bucket_and_what_flows_in(
     rate: Rate, asks: list[tuple[int, int]]
@@ -34,6 +36,7 @@ def test_no_window_of_time_sees_more_than_a_full_bucket_and_what_flows_in(
             assert total * rate.interval <= rate.burst * rate.interval + granted[until][0] - begin
 
 
+@quick
 @given(RATES, ASKS)
 def test_who_waits_as_long_as_it_was_told_is_allowed_and_not_a_moment_before(
     rate: Rate, asks: list[tuple[int, int]]
@@ -49,6 +52,7 @@ def test_who_waits_as_long_as_it_was_told_is_allowed_and_not_a_moment_before(
             assert wait == 0
 
 
+@quick
 @given(RATES, st.integers(1, 100))
 def test_who_asks_for_more_than_a_bucket_holds_gets_it_when_it_is_full_and_others_wait_for_it(
     rate: Rate, more: int

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from anyio import wait_all_tasks_blocked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbeit.backends.memory import MemoryStore
@@ -18,6 +18,7 @@ from arbeit.testing.contract import KEY, WiredHub
 from arbeit.testing.signals import Bus
 from arbeit.wakes import Outbox, blank, merged, read, write
 
+quick = settings(max_examples=60, deadline=None)
 NAMES = st.text(max_size=20)
 COUNTS = st.integers(1, 1000)
 WAKES = st.builds(
@@ -40,6 +41,7 @@ def says(wake: Wake, other: Wake) -> bool:
     )
 
 
+@quick
 @given(st.lists(WAKES, max_size=6), st.integers(200, 2000))
 def test_what_is_written_within_a_limit_is_read_as_that_or_as_anything(wakes: list[Wake], limit: int) -> None:
     texts = write("me", wakes, limit)
@@ -60,6 +62,7 @@ def test_what_fits_is_written_in_full_and_in_one_text() -> None:
     assert [wake for text in write("me", wakes, 700) for wake in read(text).wakes or ()] == wakes
 
 
+@quick
 @given(WAKES, WAKES)
 def test_two_wakes_together_say_all_that_each_says(first: Wake, second: Wake) -> None:
     second = Wake(first.project, second.ready, second.places, second.agents, second.anything)
@@ -82,6 +85,7 @@ def test_what_is_not_understood_means_that_anything_may_have_happened(text: str)
     assert read(text.encode()).wakes is None
 
 
+@quick
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
