@@ -205,6 +205,8 @@ async def test_a_redis_that_was_restarted_counts_anew() -> None:
             await ears.until_missed(missed + 2)
             # The server does not know what to do until it was told again.
             assert await limits.take("demo", "ada", 4) == 0
+            assert server.ask("DEL arbeit:{test:demo}:rate:ada") == ":1"
+            assert await limits.take("demo", "ada", 4) == 0
             server.ask("SCRIPT FLUSH")
             assert await limits.take("demo", "ada") == 0
             assert await limits.take("demo", "ada") > 0
