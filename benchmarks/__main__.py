@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if options.list:
         for name in NAMES:
-            print(f"{name:10} {_module(name).__doc__.partition(chr(10))[0]}")
+            print(f"{name:14} {_module(name).__doc__.partition(chr(10))[0]}")
         return 0
     with tempfile.TemporaryDirectory(dir=options.dir, prefix="arbeit-bench-") as folder:
         settings = Settings(Path(folder), options.quick, options.rounds or (2 if options.quick else 5))
