@@ -9,7 +9,15 @@ from arbeit.core import commands as c
 from tests.core import harness
 from tests.core.chaos import Chaos, run
 from tests.core.harness import Team, make
-from tests.exchange.trips import written
+from tests.exchange.trips import SERVERS, written
+
+
+@pytest.fixture(autouse=True)
+def servers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty store for a test whose backend is a server."""
+    asked = getattr(request.node, "callspec", None)
+    if asked is not None and asked.params.get("backend") == "postgres":
+        monkeypatch.setitem(SERVERS, "postgres", request.getfixturevalue("empty_postgres_url"))
 
 
 @pytest.fixture

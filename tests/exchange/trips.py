@@ -26,13 +26,16 @@ from arbeit.wire import WIRE
 from tests.core.harness import KEY, PROJECT
 
 BACKENDS = ("memory", "sqlite")
-each_backend = pytest.mark.parametrize("backend", BACKENDS)
+SERVERS: dict[str, str] = {}
+"""By backend, the URL of an empty store for the test that runs."""
+each_backend = pytest.mark.parametrize("backend", [*BACKENDS, "postgres"])
 
 
 @contextmanager
 def place(folder: Path, backend: str, clock: VirtualClock, **given: Any) -> Iterator[sync.Hub]:  # noqa: ANN401 - what open takes
     """A hub over an empty store."""
-    url = "memory://" if backend == "memory" else f"sqlite:///{folder.absolute()}/{backend}.db"
+    file = f"sqlite:///{folder.absolute()}/{backend}.db"
+    url = "memory://" if backend == "memory" else SERVERS.get(backend, file)
     with sync.open(url, clock=clock, **{"key": KEY, **given}) as hub:
         yield hub
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from arbeit.backends.memory import MemoryStore
 from arbeit.backends.sqlite import SQLiteStore
-from arbeit.compose import Wiring
+from arbeit.compose import Wiring, wire_up
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.loads import Reads, Rows
@@ -29,6 +29,9 @@ from arbeit.testing.contract import KEY
 from arbeit.testing.faults import FaultyStore
 from arbeit.testing.machine import Differs, ProjectMachine, World, checks, machine_for
 from examples.json_backend.store import JsonStore
+from tests.servers.fixtures import SchemaKeeper, fresh_schema, with_options
+
+Opener = Callable[[Path, Clock], Wiring]
 
 
 def open_memory(_folder: Path, clock: Clock) -> Wiring:
@@ -38,6 +41,29 @@ def open_memory(_folder: Path, clock: Clock) -> Wiring:
 def open_sqlite(folder: Path, clock: Clock) -> Wiring:
     # What survives the end of a process is the same, and nothing waits for the disk.
     return Wiring(SQLiteStore(folder / "team.db", clock, synchronous="NORMAL"), clock, KEY, {})
+
+
+@pytest.fixture
+def open_postgres(postgres_address: str, schema_keeper: SchemaKeeper) -> Iterator[Opener]:
+    """An empty schema for each folder: a machine has one for every example, and opens it again after a crash."""
+    schemas: dict[Path, str] = {}
+
+    def open_backend(folder: Path, clock: Clock) -> Wiring:
+        if folder not in schemas:
+            schemas[folder] = schema_keeper.take() or fresh_schema()
+        return wire_up(with_options(postgres_address, schema=schemas[folder]), clock=clock, key=KEY)
+
+    yield open_backend
+    for schema in schemas.values():
+        schema_keeper.drop(schema)
+
+
+@pytest.mark.parametrize(("face", "examples"), [("sync", 8), ("async", 5)])
+def test_postgres_does_what_the_core_alone_does(open_postgres: Opener, face: Any, examples: int) -> None:  # noqa: ANN401 - one of two words
+    seen = run(machine_for(open_postgres, face=face, examples=examples))
+    assert seen["ok"] > 10 * examples
+    assert seen["task_claimed"] > examples / 2
+    assert seen["INTERNAL"] == 0
 
 
 def open_json(folder: Path, clock: Clock) -> Wiring:

@@ -21,7 +21,7 @@ from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.leases import token_for
 from arbeit.core.model import Grant, Reply
-from arbeit.testing.crash import SQLiteTarget
+from arbeit.testing.crash import Target
 from arbeit.testing.linearizability import Recorder
 
 KEY = b"a key for tests, not for secrets"
@@ -185,6 +185,7 @@ class Contest:
     number: int
     tasks: list[str]
     journal: Path
+    target: Target
     doom: tuple[str, int] | None
 
 
@@ -192,8 +193,7 @@ def contend(contest: Contest, barrier: Barrier, _: Connection) -> None:
     """Contend for tasks a hundred times, or until killed."""
     opened: Callable[[], None] | None = None
     if contest.doom is not None:
-        target = SQLiteTarget(contest.journal.parent)
-        opened = target.doom(*contest.doom, contest.number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        opened = contest.target.doom(*contest.doom, contest.number, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with arbeit.sync.open(contest.url, key=KEY) as hub:
         contender = Contender(hub.project("demo"), contest.number, contest.journal)
         contender.do(c.RegisterAgent, agent_id=contender.agent)

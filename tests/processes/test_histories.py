@@ -10,38 +10,52 @@ from pathlib import Path
 from arbeit import sync
 from arbeit.core import commands as c
 from arbeit.core.model import Reply
+from arbeit.testing.crash import PostgresTarget, SQLiteTarget, Target
 from arbeit.testing.history import Answered, Sent
 from arbeit.testing.linearizability import Recorder, TaskSpecification, check_parts, explain, gather, operations
 from tests.processes.children import KEY, Contender, Contest, contend
 from tests.processes.conftest import Start
 
 TASKS = [f"t{number}" for number in range(4)]
-DOOMS = [None, ("committed", 25), ("between", 12), None, ("unlocked", 20), ("commit", 30)]
+Doom = tuple[str, int] | None
+DOOMS: list[Doom] = [None, ("committed", 25), ("between", 12), None, ("unlocked", 20), ("commit", 30)]
 
 
 def test_what_six_processes_saw_of_four_tasks_is_linearizable(
     tmp_path: Path, context: ForkServerContext, start: Start
 ) -> None:
-    url = f"sqlite:///{tmp_path}/team.db"
-    journals = [tmp_path / f"{number}.journal" for number in range(len(DOOMS) + 1)]
+    _contest(tmp_path, context, start, f"sqlite:///{tmp_path}/team.db", SQLiteTarget(tmp_path), DOOMS)
+
+
+def test_what_six_processes_saw_of_four_tasks_in_postgres_is_linearizable(
+    tmp_path: Path, context: ForkServerContext, start: Start, postgres_url: str
+) -> None:
+    dooms: list[Doom] = [None, ("committed", 6), ("decided", 4), None, ("committing", 5), ("commit", 7)]
+    _contest(tmp_path, context, start, postgres_url, PostgresTarget(postgres_url), dooms)
+
+
+def _contest(  # noqa: PLR0917 - what both contests are told
+    tmp_path: Path, context: ForkServerContext, start: Start, url: str, target: Target, dooms: list[Doom]
+) -> None:
+    journals = [tmp_path / f"{number}.journal" for number in range(len(dooms) + 1)]
     with sync.open(url, key=KEY) as hub:
         project = hub.project("demo", create=True, settings={"retry": "at_once"})
         project.register_agent("boss", persona="supervisor")
-        Contender(project, len(DOOMS), journals[-1]).create(TASKS)
-    barrier = context.Barrier(len(DOOMS))
+        Contender(project, len(dooms), journals[-1]).create(TASKS)
+    barrier = context.Barrier(len(dooms))
     children = [
-        start(contend, Contest(url, number, TASKS, journals[number], doom), barrier)[0]
-        for number, doom in enumerate(DOOMS)
+        start(contend, Contest(url, number, TASKS, journals[number], target, doom), barrier)[0]
+        for number, doom in enumerate(dooms)
     ]
     for child in children:
         child.join()
-    assert [child.exitcode for child in children] == [-signal.SIGKILL if doom else 0 for doom in DOOMS]
+    assert [child.exitcode for child in children] == [-signal.SIGKILL if doom else 0 for doom in dooms]
 
     history = gather(journals)
     answers = {entry.number: entry.result for entry in history.entries if isinstance(entry, Answered)}
     sent = [entry for entry in history.entries if isinstance(entry, Sent)]
     unheard = [entry for entry in sent if entry.number not in answers]
-    assert {entry.process for entry in unheard} == {f"p{number}" for number, doom in enumerate(DOOMS) if doom}
+    assert {entry.process for entry in unheard} == {f"p{number}" for number, doom in enumerate(dooms) if doom}
 
     parts = operations(history, key=KEY)
     assert {task_id for _, task_id in parts} == set(TASKS)
