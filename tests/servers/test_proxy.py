@@ -96,3 +96,18 @@ def _heard(connection: socket.socket) -> bytes:
         return connection.recv(100)
     except ConnectionError:
         return b""
+
+
+def test_muted_it_passes_what_clients_say_and_holds_back_answers(proxy: TcpProxy, redis_server: RedisServer) -> None:
+    with _connect(proxy) as connection, socket.create_connection(("127.0.0.1", redis_server.port)) as beside:
+        _ask(connection)
+        proxy.mute()
+        connection.sendall(b"LPUSH muted 1\r\n")
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+        beside.sendall(b"BLPOP muted 5\r\n")
+        assert beside.recv(100).startswith(b"*2")
+        proxy.heal()
+        connection.settimeout(5)
+        assert connection.recv(100) == b":1\r\n"

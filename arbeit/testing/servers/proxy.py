@@ -38,6 +38,8 @@ class TcpProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self._heard = asyncio.Event()
+        self._heard.set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -65,6 +67,10 @@ class TcpProxy:
         """A partition: connections are accepted and stay, and nothing passes, in no direction."""
         self._call(self._open.clear)
 
+    def mute(self) -> None:
+        """Hold back what the server says, while what clients say still arrives there."""
+        self._call(self._heard.clear)
+
     def delay(self, seconds: float) -> None:
         """Let every piece wait for so long, in each direction."""
         self._delay = seconds
@@ -77,6 +83,7 @@ class TcpProxy:
         """Accept and pass everything again, at once; what was held back arrives."""
         self._delay = 0.0
         self._call(self._open.set)
+        self._call(self._heard.set)
         self._do(self._listen())
 
     # -- in the loop ---------------------------------------------------------------------------------------------------
@@ -126,7 +133,8 @@ class TcpProxy:
             answers, there = await asyncio.open_connection(HOST, self._target)
             self._ends.add(there)
             # Either side's end is the end of both.
-            pumps = [asyncio.ensure_future(self._pump(*way)) for way in ((reader, there), (answers, writer))]
+            ways = ((reader, there, self._open), (answers, writer, self._heard))
+            pumps = [asyncio.ensure_future(self._pump(*way)) for way in ways]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -142,11 +150,12 @@ class TcpProxy:
                     end.close()
             self._tasks.discard(task)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: asyncio.Event) -> None:
         with suppress(OSError):
             while piece := await reader.read(_CHUNK):
                 if self._delay:
                     await asyncio.sleep(self._delay)
                 await self._open.wait()
+                await way.wait()
                 writer.write(piece)
                 await writer.drain()
