@@ -28,6 +28,10 @@ NAMES = (
     "exchange",
     "imports",
     "meaning",
+    "postgres",
+    "postgres_drain",
+    "postgres_wake",
+    "postgres_claim",
 )
 
 
