@@ -33,7 +33,7 @@ _POINTS = {
     "committed": 16,  # COMMIT is done, nobody has heard
 }
 _WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
-_LOCK, _LOG = "FOR NO KEY UPDATE", ".events"
+_LOCK, _LOG = "FOR NO KEY UPDATE", ".events ("
 """What a statement mentions that locks a project, and one that writes a batch: dates and leaders are kept beside."""
 _FIRST_GUESS = 0.002
 _LONGEST_AWAY = 1.0
