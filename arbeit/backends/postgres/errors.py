@@ -33,6 +33,7 @@ _REFUSED = (
     asyncpg.exceptions.ProgramLimitExceededError,
     OverflowError,
 )
+_POOLED = "Add prepared=no to the URL: between here and the server is a pooler that does not know prepared statements."
 _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.LockNotAvailableError, "Another process holds the project's lock for long; try again."),
     (asyncpg.QueryCanceledError, "The server is slow or overloaded; try again."),
@@ -43,6 +44,8 @@ _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.UndefinedTableError, "Bring the schema up to date: arbeit admin migrate."),
     (asyncpg.InsufficientPrivilegeError, "Let the owner of the schema run: arbeit admin migrate."),
     (asyncpg.InsufficientResourcesError, "Give the server more memory, disk or connections."),
+    (asyncpg.InvalidSQLStatementNameError, _POOLED),
+    (asyncpg.DuplicatePreparedStatementError, _POOLED),
     (asyncpg.DeadlockDetectedError, "Another program locks Arbeit's tables; try again."),
     (OSError, "See that the server runs and can be reached from here."),
 )
