@@ -71,7 +71,18 @@ class SharedFile:
         self._folder.cleanup()
 
 
-BACKENDS: dict[str, Callable[[Clock], Backend]] = {"memory": SharedMemory, "sqlite": SharedFile}
+def shared_postgres(clock: Clock) -> Backend:
+    """A schema of a Postgres, for which the driver is loaded only here."""
+    from arbeit.testing.simulation.postgres import SharedPostgres  # noqa: PLC0415 - see above
+
+    return SharedPostgres(clock)
+
+
+BACKENDS: dict[str, Callable[[Clock], Backend]] = {
+    "memory": SharedMemory,
+    "sqlite": SharedFile,
+    "postgres": shared_postgres,
+}
 """By name, what makes a backend from the clock of whoever acts. Any other is named as "module:Class"."""
 
 
