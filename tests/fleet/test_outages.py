@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections import Counter
@@ -39,6 +40,7 @@ def test_a_server_that_acknowledges_before_its_disk_has_it_is_found_out() -> Non
     with started(lambda: PostgresServer(durable=True, settings=late)) as server:
         summary = crash.run(Options(kills=6, seed=2, target=PostgresTarget(server.url, server)))
     assert any("was acknowledged, and the log has nothing of it" in problem for problem in summary.lost), summary.text()
+    shutil.rmtree(summary.kept)
 
 
 def test_writers_that_die_at_every_point_of_a_transaction_lose_and_tear_nothing(
