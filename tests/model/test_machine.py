@@ -44,26 +44,40 @@ def open_sqlite(folder: Path, clock: Clock) -> Wiring:
 
 
 @pytest.fixture
-def open_postgres(postgres_address: str, schema_keeper: SchemaKeeper) -> Iterator[Opener]:
+def open_postgres(postgres_address: str, schema_keeper: SchemaKeeper) -> Iterator[Callable[..., Opener]]:
     """An empty schema for each folder: a machine has one for every example, and opens it again after a crash."""
     schemas: dict[Path, str] = {}
 
-    def open_backend(folder: Path, clock: Clock) -> Wiring:
-        if folder not in schemas:
-            schemas[folder] = schema_keeper.take() or fresh_schema()
-        return wire_up(with_options(postgres_address, schema=schemas[folder]), clock=clock, key=KEY)
+    def with_beside(**options: str) -> Opener:
+        def open_backend(folder: Path, clock: Clock) -> Wiring:
+            if folder not in schemas:
+                schemas[folder] = schema_keeper.take() or fresh_schema()
+            return wire_up(with_options(postgres_address, schema=schemas[folder], **options), clock=clock, key=KEY)
 
-    yield open_backend
+        return open_backend
+
+    yield with_beside
     for schema in schemas.values():
         schema_keeper.drop(schema)
 
 
-@pytest.mark.parametrize(("face", "examples"), [("sync", 8), ("async", 5)])
-def test_postgres_does_what_the_core_alone_does(open_postgres: Opener, face: Any, examples: int) -> None:  # noqa: ANN401 - one of two words
-    seen = run(machine_for(open_postgres, face=face, examples=examples))
+def same_on_postgres(open_backend: Opener, face: Any, examples: int) -> None:  # noqa: ANN401 - one of two words
+    seen = run(machine_for(open_backend, face=face, examples=examples))
     assert seen["ok"] > 10 * examples
     assert seen["task_claimed"] > examples / 2
     assert seen["INTERNAL"] == 0
+
+
+@pytest.mark.parametrize(("face", "examples"), [("sync", 8), ("async", 5)])
+def test_postgres_does_what_the_core_alone_does(open_postgres: Callable[..., Opener], face: str, examples: int) -> None:
+    same_on_postgres(open_postgres(), face, examples)
+
+
+@pytest.mark.parametrize(("face", "examples"), [("sync", 3), ("async", 3)])
+def test_postgres_with_redis_beside_it_does_what_the_core_alone_does(
+    open_postgres: Callable[..., Opener], redis_url: str, face: str, examples: int
+) -> None:
+    same_on_postgres(open_postgres(redis=redis_url), face, examples)
 
 
 def open_json(folder: Path, clock: Clock) -> Wiring:
