@@ -54,7 +54,7 @@ class Config:
     Attributes:
         seed: where all chance comes from.
         steps: commands that agents send before the faults end; finishing what is left comes on top.
-        store: "memory" or "sqlite".
+        store: "memory", "sqlite" or "postgres", or a backend of your own.
         processes: how many there are.
         members: who lives in them.
         projects: their settings, by key.

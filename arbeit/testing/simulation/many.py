@@ -25,7 +25,7 @@ class Plan:
 
     Attributes:
         steps: commands before the faults end.
-        store: "memory", "sqlite", or a backend of your own.
+        store: "memory", "sqlite", "postgres", or a backend of your own.
         agents: how many.
         faults: what may befall them.
         rate: how often, as a factor.
