@@ -115,8 +115,8 @@ class _Watched:
         if name not in {"execute", "fetch", "fetchrow", "fetchval"}:
             return found
 
-        async def call(sql: str, *parameters: object) -> Any:  # noqa: ANN401 - as above
-            return await self._seam.run(self._point(name, sql), lambda: found(sql, *parameters))
+        async def call(sql: str, *parameters: object, **how: Any) -> Any:  # noqa: ANN401 - as above
+            return await self._seam.run(self._point(name, sql), lambda: found(sql, *parameters, **how))
 
         return call
 
@@ -135,9 +135,8 @@ def opened(url: str, clock: Clock | None = None, **settings: Any) -> tuple[Wirin
     clock = clock or VirtualClock()
     asked: Settings = evolve(parse(url), **settings)
     store, seam = PostgresStore(asked, clock), Seam()
-    watched = _WatchedConnections(asked, lambda: 0.5)
-    watched.role, watched.seam = store._connections.role, seam
-    store._connections = watched
+    connections: Any = store._connections
+    connections.__class__, connections.seam = _WatchedConnections, seam
     return Wiring(store, clock, KEY, {}), seam
 
 
