@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from tests.planted.bug import Bug, Check
+from tests.planted.bug import Bug, Check, Suite
 from tests.planted.catalogue import BUGS, QUICK
 from tests.planted.copies import Outcome, Unplantable, clean_copy, judged, planted, wrong
 from tests.planted.judge import Verdict
@@ -63,12 +63,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def checks_of(bugs: Iterable[Bug]) -> list[Check]:
-    """What the unchanged copy has to pass: each kind of check once, as long as any bug may take."""
+    """What the unchanged copy has to pass: each kind of check once, as long as any bug may take; all tests together."""
     longest: dict[Check, int] = {}
+    ids: dict[str, None] = {}
     for bug in bugs:
-        alike = bug.check if bug.check.kind == "tests" else evolve(bug.check, within=0)
+        if isinstance(bug.check, Suite):
+            ids.update(dict.fromkeys(bug.check.ids))
+            continue
+        alike = evolve(bug.check, within=0)
         longest[alike] = max(longest.get(alike, 0), bug.check.within)
-    return [alike if alike.kind == "tests" else evolve(alike, within=most) for alike, most in longest.items()]
+    checks: list[Check] = [
+        evolve(alike, within=most) for alike, most in longest.items() if not isinstance(alike, Suite)
+    ]
+    return [*checks, Suite(tuple(ids))] if ids else checks
 
 
 def _judge_clean(bugs: Sequence[Bug], clean: Path, pool: ThreadPoolExecutor) -> list[str]:
@@ -77,7 +84,8 @@ def _judge_clean(bugs: Sequence[Bug], clean: Path, pool: ThreadPoolExecutor) -> 
     bad = []
     for check, outcome in zip(checks, pool.map(lambda one: judged(one, clean), checks), strict=True):
         problem = outcome.failed or outcome.verdict.story
-        name = " ".join(check.ids) if check.kind == "tests" else f"{check.kind}, {check.within} {check.unit}"
+        many = len(check.ids) if isinstance(check, Suite) else check.within
+        name = f"{check.kind}, {many} {check.unit if check.kind != 'tests' else 'of the suite'}"
         _say(f"  {'passes' if not problem else 'FAILS '} {name}, {outcome.seconds:.0f} s {problem}")
         if problem:
             bad.append(f"the unchanged copy, by {name}")

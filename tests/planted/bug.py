@@ -14,7 +14,7 @@ class Worlds:
     Attributes:
         within: seeds after which the bug has to be caught.
         steps: commands that agents send in each.
-        store: "memory" or "sqlite".
+        store: "memory", "sqlite" or "postgres".
         guests: roles of further agents in each world, where few of the drawn ones do what reaches the bug.
     """
 
@@ -84,8 +84,10 @@ class Bug:
         file: what is changed, from the root of the repository.
         old: the text that is replaced; it occurs exactly once, so that the catalogue breaks when the code moves.
         new: what stands there instead.
-        caught_by: the name of the invariant, or else machine, crash rig, contract, engine, purity.
+        caught_by: the name of the invariant, or else machine, crash rig, contract, engine, purity, races, lost
+            connections, tenants, pooler, signals, relay.
         check: what is run to catch it.
+        also: further changes, each as file, old and new: where two safeguards fail together.
     """
 
     name: str
@@ -96,3 +98,9 @@ class Bug:
     new: str
     caught_by: str
     check: Check
+    also: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def edits(self) -> tuple[tuple[str, str, str], ...]:
+        """Every change, as file, old and new."""
+        return ((self.file, self.old, self.new), *self.also)

@@ -44,17 +44,20 @@ class Outcome:
     failed: str = ""
 
 
-def changed(bug: Bug, root: Path = ROOT) -> str:
-    """The text of a bug's file with the bug in it.
+def changed(bug: Bug, root: Path = ROOT) -> dict[str, str]:
+    """The texts of a bug's files with the bug in them.
 
     Raises:
-        Unplantable: the old text does not occur exactly once.
+        Unplantable: an old text does not occur exactly once.
     """
-    text = (root / bug.file).read_text(encoding="utf-8")
-    if (found := text.count(bug.old)) != 1:
-        msg = f"{bug.name}: its old text occurs {found} times in {bug.file}"
-        raise Unplantable(msg)
-    return text.replace(bug.old, bug.new)
+    texts: dict[str, str] = {}
+    for file, old, new in bug.edits:
+        text = texts.get(file) or (root / file).read_text(encoding="utf-8")
+        if (found := text.count(old)) != 1:
+            msg = f"{bug.name}: its old text occurs {found} times in {file}"
+            raise Unplantable(msg)
+        texts[file] = text.replace(old, new)
+    return texts
 
 
 @contextmanager
@@ -77,11 +80,12 @@ def planted(bug: Bug, clean: Path) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix=f"{bug.name}-", dir=clean.parent))
     try:
         shutil.copytree(clean, place, copy_function=os.link, dirs_exist_ok=True)
-        file, text = place / bug.file, changed(bug, clean)
-        file.unlink()
-        for compiled in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
-            compiled.unlink()
-        file.write_text(text, encoding="utf-8")
+        for name, text in changed(bug, clean).items():
+            file = place / name
+            file.unlink()
+            for compiled in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
+                compiled.unlink()
+            file.write_text(text, encoding="utf-8")
         yield place
     finally:
         shutil.rmtree(place)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.planted.bug import Bug
-from tests.planted.catalogue import graph, holding, log, sharing, stores
+from tests.planted.catalogue import beside, graph, holding, log, postgres, sharing, stores
 
 __all__ = ["BUGS", "NOT_PLANTED", "QUICK"]
 
-BUGS: tuple[Bug, ...] = (*holding.BUGS, *graph.BUGS, *sharing.BUGS, *log.BUGS, *stores.BUGS)
+BUGS: tuple[Bug, ...] = (
+    *holding.BUGS,
+    *graph.BUGS,
+    *sharing.BUGS,
+    *log.BUGS,
+    *stores.BUGS,
+    *postgres.BUGS,
+    *beside.BUGS,
+)
 QUICK: tuple[str, ...] = (
     "token-the-same-for-all-leases-of-an-agent",
     "fence-not-raised-on-release",
