@@ -24,6 +24,7 @@ from arbeit.testing.contract import KEY, FaceContract, StoreContract
 from arbeit.testing.contract.writing import DEMO
 from tests.contract.tampering import Tampering
 from tests.contract.test_sqlite import ENTITIES
+from tests.servers.fixtures import with_options
 
 Row = asyncpg.Record
 
@@ -51,7 +52,8 @@ class _Postgres:
         self.url = empty_postgres_url
 
     def open(self, _tmp_path: Path, clock: Clock) -> Wiring:
-        return wire_up(self.url, clock=clock, key=KEY)
+        # Nobody hears these stores, and what would tell others of them is closed with a session alone.
+        return wire_up(with_options(self.url, listen="off"), clock=clock, key=KEY)
 
 
 class TestPostgres(_Postgres, StoreContract):

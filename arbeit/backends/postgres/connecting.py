@@ -21,17 +21,22 @@ else:
 
 _READ_COMMITTED = " ISOLATION LEVEL READ COMMITTED READ WRITE"
 """Said each time: in any other level, what is loaded would be as it was before the lock was had."""
+_SNAPSHOT = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_READERS = 60
+"""How many times as long as a writer, who holds a lock, a reader may take: whole projects are read, too."""
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 1.0
-_PATIENCE = 10.0
-"""How much longer than `frozen` a lock is waited for: a holder that is frozen is ended by then."""
+_WHOLE_TRANSACTIONS = 17
+"""The version of Postgres that knows transaction_timeout."""
+_PATIENCE = 5.0
+"""Seconds by which one time-out is longer than the one that it waits for."""
 
 
 def connect_options(settings: Settings) -> dict[str, Any]:
     """What every connection of a store is opened with."""
     return {
         "dsn": settings.dsn,
-        "command_timeout": settings.timeout + _PATIENCE,
+        "command_timeout": settings.timeout * _READERS,
         "timeout": max(settings.wait, 1.0),
         "statement_cache_size": 200 if settings.prepared else 0,
         "max_cached_statement_lifetime": 0,
@@ -47,18 +52,28 @@ async def _leave_clean(connection: Connection) -> None:
 class Connections:
     """The connections of one store, on one event loop."""
 
-    def __init__(self, settings: Settings, chance: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, chance: Callable[[], float], *, version: int, role: str | None) -> None:
+        """`version` is the server's, `role` the one to take on in transactions, if it is not the connection's own."""
         self.settings = settings
         self._chance = chance
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
-        self._timeouts = (
-            f"set_config('lock_timeout', '{int((settings.frozen + _PATIENCE) * 1000)}', true), "
-            f"set_config('statement_timeout', '{int((settings.timeout) * 1000)}', true), "
-            f"set_config('idle_in_transaction_session_timeout', '{int(settings.frozen * 1000)}', true)"
+        # Whoever waits for a lock outlasts its holder: one frozen between two statements is ended after `frozen`; one
+        # frozen in the middle of one (the driver has it parsed, then sends values) after `timeout`, from 17 on.
+        self._waiting = _milliseconds("lock_timeout", settings.timeout + settings.frozen + _PATIENCE)
+        self._holding = (
+            f"{_milliseconds('statement_timeout', settings.timeout)}, "
+            f"{_milliseconds('idle_in_transaction_session_timeout', settings.frozen)}"
         )
-        self.role: str | None = None
-        """The role to take on in transactions, if it is not the connection's own."""
+        if version >= _WHOLE_TRANSACTIONS:
+            self._holding += f", {_milliseconds('transaction_timeout', settings.timeout)}"
+        self._reading = (
+            f"{_milliseconds('statement_timeout', settings.timeout * _READERS)}, "
+            f"{_milliseconds('idle_in_transaction_session_timeout', settings.timeout * _READERS)}"
+        )
+        self.patience = settings.timeout + settings.frozen + 2 * _PATIENCE
+        """Seconds after which a server that does not answer a writer is given up."""
+        self._role = role
 
     async def _ready(self) -> asyncpg.Pool[asyncpg.Record]:
         if self._pool is None:
@@ -89,18 +104,20 @@ class Connections:
             await asyncio.shield(pool.release(connection))
 
     @asynccontextmanager
-    async def begun(self, project: str, *, lock: str | None = None, extra: str = "") -> AsyncIterator[Connection]:
+    async def begun(
+        self, project: str, *, lock: str | None = None, snapshot: bool = False
+    ) -> AsyncIterator[Connection]:
         """A connection in a transaction that may see this project alone, and has run `lock` after that.
 
         A server that cannot be reached is waited for, with back-off: nothing has been asked of it yet.
         """
         started, delay = time.monotonic(), _FIRST_WAIT
-        begin = self.begin(project, lock=lock, extra=extra)
+        begin = self.begin(project, lock=lock, snapshot=snapshot)
         while True:
             entered = False
             try:
                 async with self.connection() as connection:
-                    await connection.execute(begin)
+                    await connection.execute(begin, timeout=self.patience)
                     entered = True
                     yield connection
                     return
@@ -116,13 +133,14 @@ class Connections:
             await asyncio.sleep(min(delay * (0.5 + self._chance()), left))
             delay = min(delay * 2, _LONGEST_WAIT)
 
-    def begin(self, project: str, *, lock: str | None = None, extra: str = "") -> str:
+    def begin(self, project: str, *, lock: str | None = None, snapshot: bool = False) -> str:
         """The statements that begin a transaction: one round trip, as the simple protocol takes several at once."""
-        role = f", set_config('role', {quoted(self.role)}, true)" if self.role is not None else ""
+        role = f", set_config('role', {quoted(self._role)}, true)" if self._role is not None else ""
         return (
-            f"BEGIN{extra or _READ_COMMITTED}; "
-            f"SELECT set_config('arbeit.project', {quoted(project)}, true), {self._timeouts}, "
-            f"set_config('enable_seqscan', 'off', true){role}; {lock or ''}"
+            f"BEGIN{_SNAPSHOT if snapshot else _READ_COMMITTED}; "
+            f"SELECT set_config('arbeit.project', {quoted(project)}, true), "
+            f"set_config('enable_seqscan', 'off', true), {self._waiting}{role}; "
+            f"{lock + '; ' if lock else ''}SELECT {self._reading if snapshot else self._holding}"
         )
 
     async def close(self) -> None:
@@ -133,6 +151,10 @@ class Connections:
                 await asyncio.wait_for(pool.close(), 5)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 pool.terminate()
+
+
+def _milliseconds(name: str, seconds: float) -> str:
+    return f"set_config('{name}', '{int(seconds * 1000)}', true)"
 
 
 def quoted(text: str) -> str:

@@ -5,7 +5,7 @@ Their statements are built with SQLAlchemy Core and run on the driver itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -29,10 +29,10 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSQUERY, asyncpg
+from sqlalchemy.dialects.postgresql import JSONB, asyncpg
 
 from arbeit.backends.postgres.reading import Reader
-from arbeit.backends.postgres.saving import cut, own
+from arbeit.backends.postgres.saving import LEXEME, own
 from arbeit.backends.postgres.tables import tables
 from arbeit.columns import CODECS
 from arbeit.core.fairness import pickable
@@ -45,6 +45,8 @@ from arbeit.queries import CANDIDATES, DecisionQuery, Hit, Page, Query, RunQuery
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]  # its base class has types
 _FINISHED = ("completed", "cancelled")
 _BEYOND = 2**63 - 1
+_AT_ONCE = 2_000
+"""Rows with the words that are looked at in one statement, until there are `CANDIDATES` that pass the filters."""
 
 _Rows = list[tuple[tuple[Any, ...], Any]]
 _Condition = ColumnElement[bool]
@@ -299,38 +301,38 @@ class Finder:
 
     async def _candidates(self, reader: Reader, query: Search, sought: Sought, kind: str) -> list[Any]:
         """The newest matches of a kind. The index knows words, not which follow which: what it finds is compared."""
-        tasks, texts = self._tasks, self._tables["texts"].alias("x")
+        tasks = self._tasks
         rows = tasks if kind == "task" else self._tables["entries"].alias("e")
-        found: list[_Condition] = [rows.c.project == query.project]
-        found += self._there(query, rows, kind)
+        found: list[_Condition] = [rows.c.project == query.project, *self._there(query, rows, kind)]
         source: Any = rows if kind == "task" else rows.join(tasks, true())
-        if query.task_id is None:
-            source = texts.join(source, true())
-            found += [
-                texts.c.project == query.project,
-                texts.c.kind == kind,
-                texts.c.seq == rows.c.seq,
-                texts.c.words.op("@@")(cast(literal(_tsquery(query.project, sought), Text), TSQUERY)),
-            ]
-        else:
+        if query.task_id is not None:
             found.append(tasks.c.id == query.task_id)
         fields: Callable[[Any], Mapping[str, str]] = task_fields if kind == "task" else entry_fields
+        read = CODECS[kind].read
+        statement = select(rows.c.seq, *self._columns(kind, rows)).select_from(source).order_by(rows.c.seq.desc())
         kept: list[Any] = []
-        before = _BEYOND
-        while True:
-            statement = (
-                select(rows.c.seq, *self._columns(kind, rows))
-                .select_from(source)
-                .where(*found, rows.c.seq < before)
-                .order_by(rows.c.seq.desc())
-                .limit(CANDIDATES)
-            )
-            page = list(map(tuple, await self._run(reader, statement)))
-            read = CODECS[kind].read
+        async for some in self._some(reader, query, sought, kind):
+            only = found if some is None else [*found, rows.c.seq == any_(literal(some, ARRAY(BigInteger)))]
+            page = map(tuple, await self._run(reader, statement.where(*only)))
             kept += [row for row in (read(one[1:]) for one in page) if score(sought, fields(row)) is not None]
-            if len(kept) >= CANDIDATES or len(page) < CANDIDATES:
-                return kept[:CANDIDATES]
-            before = page[-1][0]
+            if len(kept) >= CANDIDATES:
+                break
+        return kept[:CANDIDATES]
+
+    @staticmethod
+    async def _some(reader: Reader, query: Search, sought: Sought, kind: str) -> AsyncIterator[list[int] | None]:
+        """The numbers of rows that have the words, the newest first; None for all of one task's, which are few."""
+        if query.task_id is not None:
+            yield None
+            return
+        said, before = _tsquery(query.project, sought), _BEYOND
+        while True:
+            some = [row[0] for row in await reader.raw("matching", kind, said, before, _AT_ONCE)]
+            if some:
+                yield some
+            if len(some) < _AT_ONCE:
+                return
+            before = some[-1]
 
     def _there(self, query: Search, rows: Any, kind: str) -> list[_Condition]:  # noqa: ANN401 - an alias
         """The conditions of a search beside its words."""
@@ -369,4 +371,4 @@ def _term(term: Term) -> str:
 
 
 def _quoted(word: str) -> str:
-    return "'" + cut(word).replace("\\", "\\\\").replace("'", "''") + "'"
+    return "'" + word[:LEXEME].replace("\\", "\\\\").replace("'", "''") + "'"

@@ -108,6 +108,7 @@ CREATE TABLE {schema}.entries (
     PRIMARY KEY (project, id)
 );
 CREATE INDEX entries_task ON {schema}.entries (project, task_id, seq);
+CREATE INDEX entries_seq ON {schema}.entries (project, seq);
 CREATE INDEX entries_decisions ON {schema}.entries (project, seq) WHERE type = 'decision';
 
 CREATE TABLE {schema}.items (
@@ -176,6 +177,16 @@ CREATE FUNCTION {schema}.all_projects() RETURNS SETOF {schema}.projects
 CREATE FUNCTION {schema}.uses_blob(uri text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
     AS $$ SELECT EXISTS (SELECT FROM {schema}.artifacts WHERE artifacts.uri = uses_blob.uri) $$;
+
+-- Row level security asks its own question first, of every row, before an index of words may be used: so this door asks it.
+CREATE FUNCTION {schema}.matching(wanted text, sought text, before bigint, most bigint) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 100 SET search_path = pg_catalog
+    AS $$
+        SELECT seq FROM {schema}.texts
+        WHERE project = current_setting('arbeit.project', true) AND kind = wanted AND words @@ sought::tsquery
+            AND seq < before
+        ORDER BY seq DESC LIMIT most
+    $$;
 
 -- migration: 2
 -- Vectors of texts, by the model that made them, and how far each model follows a project's log.

@@ -48,6 +48,9 @@ SELECT {task} FROM {schema}.tasks WHERE project = $1 AND id = ANY ($2)
 -- name: leases
 SELECT {lease} FROM {schema}.leases WHERE project = $1 AND id = ANY ($2)
 
+-- name: matching
+SELECT * FROM {schema}.matching($2, $3, $4, $5) WHERE $1::text IS NOT NULL
+
 -- name: runs
 SELECT {run} FROM {schema}.runs WHERE project = $1 AND id = ANY ($2)
 

@@ -14,7 +14,8 @@ from arbeit.core.searching import words
 
 NEVER = 2**63 - 1
 _NOTHING: frozenset[str] = frozenset()
-_LEXEME = 400
+LEXEME = 400
+"""As much of a word as is indexed: a lexeme may have 2 KB, and what is found is compared in full anyway."""
 _PROJECT = 0
 
 
@@ -176,12 +177,7 @@ class _Statement:
 def lexemes(project: str, row: Task | ContextEntry) -> str:
     """The words of what is searched, once each, and the one that keeps a search among its project's."""
     texts = (row.content,) if isinstance(row, ContextEntry) else (row.title, row.intent, row.description)
-    return " ".join([own(project), *sorted({cut(word) for text in texts for word in words(text)})])
-
-
-def cut(word: str) -> str:
-    """As much of a word as is indexed: a lexeme may have 2 KB, and what is found is compared in full anyway."""
-    return word[:_LEXEME]
+    return " ".join([own(project), *sorted({word[:LEXEME] for text in texts for word in words(text)})])
 
 
 def own(project: str) -> str:

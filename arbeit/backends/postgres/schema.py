@@ -186,8 +186,8 @@ def refuse_strange(found: Status, settings: Settings) -> None:
         )
 
 
-async def opened(settings: Settings) -> tuple[bytes, str | None]:
-    """Check the schema, making it where there is none; the key of leases, and the role to take on, if any."""
+async def opened(settings: Settings) -> tuple[bytes, str | None, int]:
+    """Check the schema, making it where there is none; the key of leases, the role to take on if any, the version."""
     found = await status(settings)
     if found.version == 0 and settings.create:
         found = await migrate(settings)
@@ -195,4 +195,4 @@ async def opened(settings: Settings) -> tuple[bytes, str | None]:
     async with alone(settings) as connection, connection.transaction(readonly=True):
         key = await connection.fetchval(statements.admin("lease_key", settings.schema))
         own = await connection.fetchval("SELECT current_user = $1", found.role)
-    return bytes.fromhex(key), None if own else found.role
+        return bytes.fromhex(key), None if own else found.role, connection.get_server_version().major

@@ -38,7 +38,7 @@ class Settings:
     role: str = ROLE
     pool: int = 10
     wait: float = 10.0
-    timeout: float = 30.0
+    timeout: float = 10.0
     frozen: float = 5.0
     prepared: bool = True
     create: bool = True
@@ -67,7 +67,7 @@ def parse(url: str) -> Settings:
         role=_name("role", given.pop("role", ROLE)),
         pool=int(_number("pool", given.pop("pool", "10"), 1, 1000)),
         wait=_number("wait", given.pop("wait", "10"), 0, 3600),
-        timeout=_number("timeout", given.pop("timeout", "30"), 1, 3600),
+        timeout=_number("timeout", given.pop("timeout", "10"), 1, 3600),
         frozen=_number("frozen", given.pop("frozen", "5"), 1, 3600),
         prepared=_flag("prepared", given.pop("prepared", "yes")),
         create=_flag("create", given.pop("create", "yes")),

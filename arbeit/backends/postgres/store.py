@@ -34,7 +34,6 @@ from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, Run
 A = TypeVar("A")
 T = TypeVar("T")
 
-_SNAPSHOT = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _HEADS = 10_000
 """Heads remembered: where this process last saw each project's log stand."""
 
@@ -61,9 +60,8 @@ class PostgresStore(Leading, Vectoring):
         self._closed = False
         self.home = Home()
         # On a loop that ends at once: the connections are to live on their user's, who may not be running yet.
-        self._lease_key, role = _at_once(schema.opened(settings))
-        self._connections = Connections(settings, lambda: int.from_bytes(clock.entropy(6), "big") / (1 << 48))
-        self._connections.role = role
+        self._lease_key, role, version = _at_once(schema.opened(settings))
+        self._connections = Connections(settings, _chance_of(clock), version=version, role=role)
         self._sql = statements.load("queries.sql", settings.schema)
         self._loading = Loading(settings.schema)
         self._saving = Saving(settings.schema)
@@ -173,7 +171,7 @@ class PostgresStore(Leading, Vectoring):
         now = self._own_time.now() if self._own_time is not None else None
         position = head.position if head is not None else 0
         asked = self._loading.statement(project, reads, now, position=position)
-        record = await connection.fetchrow(asked.sql, *asked.parameters)
+        record = await connection.fetchrow(asked.sql, *asked.parameters, timeout=self._connections.patience)
         return self._loading.rows(record, asked.names)
 
     def _remember(self, project: str, head: Head | None) -> None:
@@ -209,14 +207,14 @@ class PostgresStore(Leading, Vectoring):
     async def reading(self, project: str) -> AsyncIterator[Reader]:
         """A reader of one project, in a snapshot that shows nothing of the others."""
         with mapped(self.settings):
-            async with self._connections.begun(project, extra=_SNAPSHOT) as connection:
+            async with self._connections.begun(project, snapshot=True) as connection:
                 yield Reader(connection, self._sql, project)
                 await connection.execute("COMMIT")
 
     async def plain(self, name: str, *parameters: object) -> Sequence[Any]:
         """The rows of a named query about what is no project's own."""
         with mapped(self.settings):
-            async with self._connections.begun("", extra=" READ ONLY") as connection:
+            async with self._connections.begun("", snapshot=True) as connection:
                 rows = await connection.fetch(self._sql[name], *parameters)
                 await connection.execute("COMMIT")
                 return rows
@@ -396,8 +394,6 @@ class PostgresStore(Leading, Vectoring):
 
     async def _dump(self, project: str) -> AsyncIterator[tuple[str, list[Any]]]:
         async with self.reading(project) as reader:
-            # Whoever takes the chunks may be slow, and holds up nobody.
-            await reader.connection.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
             head = await reader.head()
             if head is not None:
                 async for chunk in reader.dump(head):
@@ -433,6 +429,10 @@ def _own(function: Callable[[A], T], argument: A) -> T:
         return function(argument)
     except Exception as error:
         raise _OfTheJob(error) from error
+
+
+def _chance_of(clock: Clock) -> Callable[[], float]:
+    return lambda: int.from_bytes(clock.entropy(6), "big") / (1 << 48)
 
 
 async def _next(chunks: Any) -> Any:  # noqa: ANN401 - an asynchronous generator's
