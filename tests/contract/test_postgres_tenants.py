@@ -163,14 +163,20 @@ def test_what_a_store_asks_is_asked_as_the_role_and_in_one_project(url: str) -> 
     store.close()
 
 
-def test_the_doors_between_projects_tell_only_of_projects_and_of_bytes_in_use(url: str) -> None:
+def test_the_doors_tell_of_projects_and_of_bytes_in_use_and_of_words_within_a_project(url: str) -> None:
     schema = parse(url).schema
     doors = ask(
         url,
         ("SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = $1::regnamespace ORDER BY 1", [schema]),
     )
-    assert [name for (name,) in doors] == ["all_projects", "uses_blob"]
+    assert [name for (name,) in doors] == ["all_projects", "matching", "uses_blob"]
     assert [row["key"] for row in run(url, "mine", f"SELECT key FROM {schema}.all_projects()")] == ["mine", "theirs"]
+    # Whatever words are asked for: those of the transaction's project alone are looked through.
+    asked = f"SELECT count(*) FROM {schema}.matching('task', $1, 9223372036854775807, 100)"
+    everybody = "'in:mine' | 'in:theirs'"
+    (mine,) = [row[0] for row in run(url, "mine", asked, everybody)]
+    (both,) = ask(url, (f"SELECT count(*) FROM {schema}.texts WHERE kind = 'task'", []))[0]
+    assert 0 < mine < both
     public = """
         SELECT count(*) FROM information_schema.role_table_grants WHERE table_schema = $1 AND grantee = 'PUBLIC'
     """
