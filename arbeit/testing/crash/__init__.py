@@ -10,6 +10,8 @@ what the callers saw is linearizable. What is known of a backend (where it may b
 a `Target`: `SQLiteTarget`, or `PostgresTarget`, whose server can be killed instead, again and again while three writers
 go on. A power failure is another matter: SIGKILL takes no pages with it.
 
+`run_redis` kills nobody: it takes the Redis beside a Postgres away from a fleet, in nine ways.
+
 Needs a POSIX system: there is no SIGKILL on Windows, and no fork server.
 """
 
@@ -17,9 +19,24 @@ from __future__ import annotations
 
 from arbeit.testing.crash.orders import Order
 from arbeit.testing.crash.postgres import PostgresTarget
+from arbeit.testing.crash.redis_rig import RedisOptions, run_redis
+from arbeit.testing.crash.redis_summary import RedisSummary
 from arbeit.testing.crash.rig import Options, run
 from arbeit.testing.crash.sqlite import SQLiteTarget
 from arbeit.testing.crash.summary import Summary
 from arbeit.testing.crash.target import RANDOM, Target, target_of
 
-__all__ = ["RANDOM", "Options", "Order", "PostgresTarget", "SQLiteTarget", "Summary", "Target", "run", "target_of"]
+__all__ = [
+    "RANDOM",
+    "Options",
+    "Order",
+    "PostgresTarget",
+    "RedisOptions",
+    "RedisSummary",
+    "SQLiteTarget",
+    "Summary",
+    "Target",
+    "run",
+    "run_redis",
+    "target_of",
+]

@@ -43,20 +43,22 @@ class Caller:
         self._recorder = recorder
         self._random = Random(f"{order.seed}/{number}")
         self._count = 0
+        self.over = False
+        """Whether to end after what is being done."""
         self._alone = order.callers is None
         self._fatal = DEFECTS - {Code.STORE_UNAVAILABLE} if order.target.outages else DEFECTS
         self._agent = f"{order.process}-{number}"
         self._heir, self._boss = f"{self._agent}-heir", f"{self._agent}-boss"
 
     async def work(self) -> None:
-        """Do one thing after the other, for ever."""
+        """Do one thing after the other, until it is over."""
         await self._send("register", c.RegisterAgent, actor=self._heir, agent_id=self._heir)
         await self._send("register", c.RegisterAgent, actor=self._boss, agent_id=self._boss, persona="supervisor")
         episodes: list[Callable[[], Awaitable[object]]] = [
             *(self._deliver, self._deliver, self._give_back, self._hand_on, self._review, self._set_aside),
             *(self._create_many, self._hold, self._erase, self._look),
         ]
-        while True:
+        while not self.over:
             try:
                 await self._random.choice(episodes)()
             except ArbeitError as error:

@@ -105,7 +105,8 @@ class Finder:
         sent = [told for told in self.ledger.told.values() if told.process == process]
         keyed = [told for told in sent if told.command.idempotency_key and _kind(told) not in UNKEYED]
         # A refusal is not kept, nor is "nothing ready": asked again, they are other questions.
-        worth = [told for told in keyed if told.result is None or name_of(told.command) in self.ledger.left]
+        known = [told for told in keyed if told.result is None or name_of(told.command) in self.ledger.left]
+        worth = [told for told in known if not _in_vain(told)]
         for told in worth[-_REPEATED:]:
             self._again(project, told)
 
@@ -144,6 +145,11 @@ class Finder:
             self.summary.tasks[verdict.outcome] += 1
             if verdict.outcome == "violated":
                 self.problems.append(("broken", f"task {task_id}: {explain(verdict)}"))
+
+
+def _in_vain(told: Told) -> bool:
+    """Whether a claim was told that nothing is ready; its agent may have become known by it all the same."""
+    return isinstance(told.command, c.ClaimTasks) and isinstance(told.result, Reply) and not told.result.grants
 
 
 def _kind(told: Told) -> str:
