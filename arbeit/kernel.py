@@ -44,7 +44,7 @@ RECEIPTS_KEPT = 25 * 3600 * SECOND
 POLL = 0.05
 """Seconds between two looks for what other processes committed; jittered by half."""
 RESOLVE_TRIES = 5
-UNLIMITED = frozenset({"lease.renew", "sweep"})
+UNLIMITED = frozenset({"lease.renew", "leases.renew", "sweep"})
 """Commands that no limit holds up: without them, work would be lost that was paid for."""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from arbeit.core import commands as c
 from arbeit.core import events, model
 from arbeit.core.codec import header_of
-from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.limits import MAX_MOMENT
 from arbeit.core.model import Event, Frozen, Reply, freeze
 from arbeit.core.record import sparse
@@ -127,6 +127,8 @@ def _body(command: c.Command) -> dict[str, Any]:
     body = _fields(command, c.HEADER_FIELDS)
     if "events" in body:
         body["events"] = [event.hash for event in body["events"]]
+    if isinstance(command, c.RenewLeases):
+        body["items"] = [(item.actor, _body(item)) for item in command.items]
     then = body.get("then_claim")
     if then is not None:
         body["then_claim"] = _body(then)
@@ -153,15 +155,19 @@ _MANY: Mapping[str, type] = {
     "items": model.ProgressItem,
     "warnings": model.Notice,
     "grants": model.Grant,
+    "renewals": model.Renewal,
 }
 _PARTS: Mapping[type, Mapping[str, type]] = {
     model.Grant: {"task": model.Task, "lease": model.Lease, "run": model.Run},
     model.Explanation: {"passed": model.Passed},
+    model.Renewal: {"warnings": model.Notice, "refused": Rejection},
+    Rejection: {"code": Code},
 }
 _RECORDS: Mapping[type, tuple[str, ...]] = {
     Reply: (*_SINGLE, *_MANY),
     model.Grant: ("task", "lease", "run"),
     model.Explanation: ("passed",),
+    model.Renewal: ("warnings", "refused"),
 }
 """Which fields of a class hold records; all others hold JSON values."""
 
@@ -199,6 +205,8 @@ def structure(cls: type, said: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an i
 def _part(cls: type | None, value: Any) -> Any:  # noqa: ANN401 - any field
     if cls is None:
         return freeze(value)
+    if cls is Code:
+        return Code(value)
     return tuple(structure(cls, item) for item in value) if isinstance(value, list) else structure(cls, value)
 
 

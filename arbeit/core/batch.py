@@ -215,7 +215,9 @@ class Batch:
 
     @staticmethod
     def _refuse_actor(command: c.Command, env: Env) -> Rejection | None:
-        return None if env.policies.access.scope(command.actor).known else unknown_actor(command.actor)
+        if command.carries or env.policies.access.scope(command.actor).known:
+            return None
+        return unknown_actor(command.actor)
 
     def _repeated(self, command: c.Command) -> Outcome | None:
         if command.idempotency_key is None:

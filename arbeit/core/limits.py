@@ -36,6 +36,7 @@ RUNTIME_SECONDS = 30 * 24 * 3600
 COUNTERS = 32
 ARTIFACT_BYTES = 5 * 1024**3
 HANDED = 100
+RENEWALS = 1_000
 
 _IDENT = re.compile(r"[0-9a-zA-Z._-]{1,64}")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

@@ -41,6 +41,10 @@ def _task(command: Any, wanted: Reads) -> None:  # noqa: ANN401 - any command ab
     wanted.tasks.add(command.task_id)
 
 
+def _renewals(command: c.RenewLeases, wanted: Reads) -> None:
+    wanted.tasks.update([item.task_id for item in command.items])
+
+
 def _claim(command: c.ClaimTasks, wanted: Reads) -> None:
     wanted.agents.add(command.agent)
 
@@ -178,6 +182,7 @@ _READS: Mapping[str, Callable[[Any, Reads], None]] = {
     "task.start": _start,
     "task.resume": _start,
     "lease.renew": _task,
+    "leases.renew": _renewals,
     "task.release": _release,
     "task.complete": _end,
     "task.fail": _release,

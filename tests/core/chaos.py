@@ -233,7 +233,11 @@ class Chaos:
         if choice == 6:
             return c.ReleaseTask(**fields, note=self.text(), undelivered=self.chance(0.3), then_claim=then)
         if choice == 7:
-            return c.RenewLease(**fields, ttl=seconds(self.random.randint(1, 200)))
+            ttl = seconds(self.random.randint(1, 200))
+            if self.chance(0.5):
+                return c.RenewLease(**fields, ttl=ttl)
+            late = [c.RenewLease(**held.proof(), ttl=ttl) for held in self.held[-4:]]
+            return c.RenewLeases(**self.head(), items=late)
         if choice == 8:
             return c.BlockTask(**fields, reason="stuck", blocked_by=self.some(self.tasks[-5:]))
         return c.CancelTask(**fields, reason=self.text())

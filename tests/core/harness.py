@@ -276,6 +276,7 @@ MINIMAL: Mapping[type[c.Command], Mapping[str, Any]] = {
     c.StartTask: {"task_id": "tkt-1", "agent": "ada"},
     c.ResumeTask: {"task_id": "tkt-1", "agent": "ada"},
     c.RenewLease: {"task_id": "tkt-1", "token": "f" * 32},
+    c.RenewLeases: {"items": (c.RenewLease(task_id="tkt-1", token="f" * 32),)},
     c.ReleaseTask: {"task_id": "tkt-1", "token": "f" * 32},
     c.CompleteTask: {"task_id": "tkt-1", "token": "f" * 32},
     c.FailTask: {"task_id": "tkt-1", "token": "f" * 32},

@@ -271,6 +271,7 @@ def different(kind: type[c.Command], name: str) -> Any:  # noqa: ANN401 - a valu
         True,
         {"k": 1},
         c.ClaimTasks(agent="eve"),
+        ((c.RenewLease(task_id="tkt-9", token="f"),),),
     )
     for candidate in candidates:
         value = candidate[0] if isinstance(candidate, tuple) else candidate

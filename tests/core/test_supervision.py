@@ -144,7 +144,12 @@ def test_a_supervisor_reaches_no_task_that_it_may_not_see() -> None:
 @pytest.mark.parametrize("kind", harness.sendable(), ids=lambda kind: kind.__name__)
 def test_nobody_does_nothing_where_everybody_has_a_name(kind: type[c.Command]) -> None:
     with harness.team(settings={"access": "named"}) as team:
-        if kind is not c.CreateProject:
+        if kind is c.RenewLeases:
+            # Whoever carries renewals asks for nothing itself; what it carries does.
+            (renewal,) = team.do(make(kind)).renewals
+            assert renewal.refused is not None
+            assert renewal.refused.code is Code.UNAUTHENTICATED
+        elif kind is not c.CreateProject:
             team.refused(make(kind), Code.UNAUTHENTICATED)
         team.do(c.CreateTask(title="mine", actor="ada"))
 

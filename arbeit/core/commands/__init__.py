@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ExplainClaim,
         Granting,
         RenewLease,
+        RenewLeases,
         ResumeTask,
         StartTask,
         Sweep,
@@ -78,7 +79,7 @@ else:
     __getattr__ = getter(
         __name__,
         {
-            "claims": "ClaimTasks ExplainClaim Granting RenewLease ResumeTask StartTask Sweep",
+            "claims": "ClaimTasks ExplainClaim Granting RenewLease RenewLeases ResumeTask StartTask Sweep",
             "imports": (
                 "RESTORED_EVENTS ImportArtifact ImportEntry ImportFile ImportItem ImportRun ImportSession "
                 "ImportTask RestoreEvents"
@@ -135,6 +136,7 @@ __all__ = [
     "ReleaseTask",
     "RemoveRelationship",
     "RenewLease",
+    "RenewLeases",
     "ReportUsage",
     "RequestChanges",
     "RerankTasks",

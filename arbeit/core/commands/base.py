@@ -47,6 +47,8 @@ class Command(Record):
     """Whether it makes a transaction of its own."""
     restores: ClassVar[bool] = False
     """Whether it puts back what was recorded elsewhere, project and all."""
+    carries: ClassVar[bool] = False
+    """Whether it asks for nothing in its own actor's name: those of what it carries are looked at instead."""
 
     actor: str = field(default="anonymous", validator=limits.name)
     idempotency_key: str | None = field(default=None, validator=text(size=255, opaque=True))

@@ -7,6 +7,7 @@ from arbeit.core.commands.base import Command, HolderCommand, capability_names, 
 from arbeit.core.declare import field, frozen
 from arbeit.core.limits import (
     as_optional_names,
+    as_tuple,
     checked_once,
     each,
     ident,
@@ -68,6 +69,21 @@ class RenewLease(HolderCommand):
     operation = "lease.renew"
     urgency = 0
     ttl: int | None = field(default=None, validator=length_of_lease)
+
+
+@frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
+class RenewLeases(Command):
+    """Renew many leases at once, each as its `RenewLease` would, whoever holds it and whatever becomes of the others.
+
+    Its actor only carries them: what each may do is judged by its own actor and token.
+    """
+
+    operation = "leases.renew"
+    urgency = 0
+    carries = True
+    items: tuple[RenewLease, ...] = field(
+        converter=as_tuple, validator=each(limits.a(RenewLease), most=limits.RENEWALS, least=1)
+    )
 
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)

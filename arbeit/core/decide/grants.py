@@ -1,4 +1,4 @@
-"""Decisions that grant leases and renew them."""
+"""Decisions that grant leases."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from arbeit.core.decide.base import (
     blocker_notices,
     find,
     fresh_id,
-    holder_notices,
     refuse_own,
     refuse_step,
-    refuse_token,
 )
 from arbeit.core.decide.setup import differing
 from arbeit.core.errors import Code, Rejection
@@ -306,18 +304,3 @@ def _refuse_unable(view: View, command: c.StartTask, task: Task) -> Rejection | 
         ("Claim without naming a task to get one that suits you.",),
         data={"task_id": task.id, "requires": missing},
     )
-
-
-def renew_lease(view: View, command: c.RenewLease, env: Env) -> Steps:
-    """Move the deadline; liveness alone, so the log does not grow."""
-    yield from ()
-    task = find(view, env, command.actor, command.task_id)
-    if isinstance(task, Rejection):
-        return task
-    refused = refuse_token(view, env, task, command.actor, command.token)
-    if refused is not None:
-        return refused
-    assert task.lease_id is not None  # noqa: S101 - the token would have been refused
-    lease = view.lease(task.lease_id)
-    expires_at = view.beat(lease, command.ttl)
-    return Reply(expires_at=expires_at, warnings=holder_notices(task, lease, env.now))

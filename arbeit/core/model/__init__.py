@@ -37,7 +37,7 @@ from arbeit.core.model.records import (
     SecretRef,
     SessionLink,
 )
-from arbeit.core.model.replies import Explanation, Grant, Notice, Passed, Reply
+from arbeit.core.model.replies import Explanation, Grant, Notice, Passed, Renewal, Reply
 from arbeit.core.model.work import Agent, Group, Head, Lease, Project, Queue, Run, Task
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "Receipt",
     "RelationType",
     "Relationship",
+    "Renewal",
     "Reply",
     "Run",
     "RunResult",

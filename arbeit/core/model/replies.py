@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arbeit.core.declare import frozen
+from arbeit.core.errors import Rejection
 from arbeit.core.model.records import (
     Artifact,
     ContextEntry,
@@ -60,6 +61,16 @@ class Explanation:
 
 
 @frozen(weakref_slot=False)
+class Renewal:
+    """What became of one lease among many that were to be renewed: its new deadline, or why it has none."""
+
+    task_id: str
+    expires_at: int | None = None
+    warnings: tuple[Notice, ...] = ()
+    refused: Rejection | None = None
+
+
+@frozen(weakref_slot=False)
 class Reply:
     """The answer to a command: the entities it made or changed, as they stood right after it."""
 
@@ -81,3 +92,4 @@ class Reply:
     count: int = 0
     cursor: str | None = None
     warnings: tuple[Notice, ...] = ()
+    renewals: tuple[Renewal, ...] = ()
