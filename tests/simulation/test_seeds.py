@@ -1,4 +1,4 @@
-"""Three hundred worlds, each with every invariant watched."""
+"""Hundreds of worlds, each with every invariant watched."""
 
 import logging
 from collections import Counter
@@ -10,7 +10,7 @@ from arbeit.testing.history import Sent
 from arbeit.testing.simulation import FAULTS, ROLES, drawn, simulate
 from arbeit.testing.simulation.many import command
 
-SEEDS = range(300)
+SEEDS = range(245)  # three hundred thousand steps: a world takes 1,240 of them to finish what is left
 STEPS = 1_000
 ON_A_FILE = range(1_000, 1_008)
 

@@ -10,9 +10,10 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from arbeit.backends.postgres import finding, schema, statements
+from arbeit.backends.postgres import schema, statements
 from arbeit.backends.postgres.connecting import Connection, Connections, quoted
 from arbeit.backends.postgres.errors import as_arbeit, is_lost, mapped, unknown
 from arbeit.backends.postgres.home import Home
@@ -30,6 +31,9 @@ from arbeit.core.model import Artifact, Changes, ContextEntry, Event, Head, Proj
 from arbeit.core.policy import Scope
 from arbeit.ports import Capabilities, Clock, Due, Job, LookupKind, OutcomeUnknown
 from arbeit.queries import DecisionQuery, Hit, Overview, Page, Parts, Query, RunQuery, Search, Slice
+
+if TYPE_CHECKING:
+    from arbeit.backends.postgres.finding import Finder
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -65,8 +69,14 @@ class PostgresStore(Leading, Vectoring):
         self._sql = statements.load("queries.sql", settings.schema)
         self._loading = Loading(settings.schema)
         self._saving = Saving(settings.schema)
-        self._finder = finding.Finder(settings.schema)
         self._heads: dict[str, Head] = {}
+
+    @cached_property
+    def _finder(self) -> Finder:
+        # SQLAlchemy takes a third of a second to import, and commands do without it.
+        from arbeit.backends.postgres.finding import Finder  # noqa: PLC0415 - as said
+
+        return Finder(self.settings.schema)
 
     def lease_key(self) -> bytes:
         """The secret that was made with the schema, for deployments that bring none of their own."""
