@@ -1,9 +1,9 @@
-"""Heartbeats: held leases are renewed in the background, those that come together in one transaction."""
+"""Heartbeats: held leases are renewed in the background, those of a project whose times are near by one command."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from anyio import Event
 
@@ -14,7 +14,7 @@ from arbeit.core.model import SECOND, Lease, Reply
 from arbeit.engine.lane import Pending
 from arbeit.engine.pausing import sleep_or
 from arbeit.ports import Clock
-from arbeit.session import LOST, Held
+from arbeit.session import LOST, Held, early, heard, together
 
 
 @define(eq=False)
@@ -23,11 +23,14 @@ class Renewal:
 
     project: str
     held: Held
-    lease: Lease
-    token: str
+    command: c.RenewLease
+    """What renews it: the same each time."""
+    ttl: int
     every: int
     at: int = 0
     """When it is due; entries of the heap that say otherwise are stale."""
+    from_: int = 0
+    """From when on it is renewed along with others that are due."""
 
 
 class Renewals:
@@ -43,18 +46,20 @@ class Renewals:
 
     def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
         """Begin to renew a lease, at a third of its length."""
-        renewal = Renewal(project, held, lease, token, lease.ttl // 3)
+        command = c.RenewLease(actor=lease.agent_id, task_id=lease.task_id, token=token, ttl=lease.ttl)
+        renewal = Renewal(project, held, command, lease.ttl, max(1, lease.ttl // 3))
         self._held[held] = renewal
-        self._plan(renewal, self._clock.now() + renewal.every)
+        self._plan(renewal, renewal.every)
 
     def let_go(self, held: Held) -> None:
         """Stop renewing."""
         self._held.pop(held, None)
 
-    def _plan(self, renewal: Renewal, at: int) -> None:
+    def _plan(self, renewal: Renewal, delay: int) -> None:
         self._count += 1
-        renewal.at = at
-        heapq.heappush(self._times, (at, self._count, renewal))
+        renewal.at = self._clock.now() + delay
+        renewal.from_ = renewal.at - early(renewal.ttl, delay)
+        heapq.heappush(self._times, (renewal.at, self._count, renewal))
         if self._times[0][2] is renewal:
             self._soon.set()
 
@@ -63,34 +68,52 @@ class Renewals:
         while True:
             self._soon = Event()
             now = self._clock.now()
-            while self._times and self._times[0][0] <= now:
-                at, _, renewal = heapq.heappop(self._times)
-                if self._held.get(renewal.held) is renewal and renewal.at == at:
-                    self._plan(renewal, now + renewal.every)
-                    self._renew(renewal)
+            for project, due in self._due(now).items():
+                self._renew(project, due)
             if self._times:
                 await sleep_or(self._clock, self._soon, (self._times[0][0] - now) / SECOND)
             else:
                 await self._soon.wait()
 
-    def _renew(self, renewal: Renewal) -> None:
-        lease = renewal.lease
-        command = c.RenewLease(actor=lease.agent_id, task_id=lease.task_id, token=renewal.token, ttl=lease.ttl)
+    def _due(self, now: int) -> dict[str, list[Renewal]]:
+        """By project, what is to be renewed: where anybody's time has come, also those whose time is near."""
+        due: dict[str, list[Renewal]] = {}
+        while self._times:
+            at, _, renewal = self._times[0]
+            stale = self._held.get(renewal.held) is not renewal or renewal.at != at
+            if not stale and (renewal.from_ if due else at) > now:
+                break
+            heapq.heappop(self._times)
+            if not stale:
+                self._plan(renewal, renewal.every)
+                due.setdefault(renewal.project, []).append(renewal)
+        return due
 
+    def _renew(self, project: str, due: Sequence[Renewal]) -> None:
+        waiting = iter(due)
+        for command in together([renewal.command for renewal in due]):
+            count = len(command.items) if isinstance(command, c.RenewLeases) else 1
+            self._send(project, command, [next(waiting) for _ in range(count)])
+
+    def _send(self, project: str, command: c.RenewLease | c.RenewLeases, renewals: Sequence[Renewal]) -> None:
         def then(result: Reply | ArbeitError) -> None:
-            if self._held.get(renewal.held) is not renewal:
-                return
-            if isinstance(result, Reply):
-                renewal.held.renewed(result)
-            elif result.code in LOST:
-                self.let_go(renewal.held)
-                renewal.held.lost(result)
-            else:
-                # The store may come back before the deadline: try sooner than usual.
-                self._plan(renewal, self._clock.now() + min(SECOND, renewal.every))
+            for renewal, outcome in zip(renewals, heard(command, result), strict=True):
+                self._heard(renewal, outcome)
 
         try:
-            self._enqueue(renewal.project, Pending(command, then=then))
+            self._enqueue(project, Pending(command, then=then))
         except ArbeitError as error:
             if error.code is not Code.NOT_INITIALIZED:
                 then(error)
+
+    def _heard(self, renewal: Renewal, result: Reply | ArbeitError) -> None:
+        if self._held.get(renewal.held) is not renewal:
+            return
+        if isinstance(result, Reply):
+            renewal.held.renewed(result)
+        elif result.code in LOST:
+            self.let_go(renewal.held)
+            renewal.held.lost(result)
+        else:
+            # The store may come back before the deadline: try sooner than usual.
+            self._plan(renewal, min(SECOND, renewal.every))

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Changes, Event, Reply
+from arbeit.session import heard
 
 
 @frozen(eq=False)
@@ -28,6 +29,10 @@ class Sent:
     project: str
     command: c.Command
 
+    def parts(self) -> list[c.Command]:
+        """What was asked for: each of the renewals that one command carries, or the command itself."""
+        return list(self.command.items) if isinstance(self.command, c.RenewLeases) else [self.command]
+
 
 @frozen(eq=False)
 class Answered:
@@ -36,6 +41,12 @@ class Answered:
     at: int
     number: int
     result: Reply | ArbeitError
+
+    def parts(self, sent: Sent) -> list[tuple[c.Command, Reply | ArbeitError]]:
+        """What each part of a command was answered."""
+        if isinstance(sent.command, c.RenewLeases):
+            return list(zip(sent.command.items, heard(sent.command, self.result), strict=True))
+        return [(sent.command, self.result)]
 
 
 @frozen(eq=False)

@@ -68,6 +68,7 @@ class Author:
             self.link: 2,
             self.set_secret: 1,
             self.write_with_a_stale_token: 3,
+            self.renew_together: 3,
             self.start: 5,
             self.update_task: 6,
             self.unblock: 4,
@@ -226,6 +227,21 @@ class Author:
         if self.random.random() < 0.03:
             agent = self.some(*AGENTS)
         return self.write(task_id, agent, token)
+
+    def renew_together(self) -> c.Command:
+        """Several leases at once: held ones, one that has ended, one shown by somebody else, one of them twice."""
+        proofs = [(task_id, agent, token) for task_id, (agent, token) in self.held.items()]
+        chosen = [self.random.choice([*proofs, *proofs, *self.stale[-5:]]) for _ in range(self.some(1, 3, 7))]
+        items = [
+            c.RenewLease(
+                actor=agent if self.random.random() < 0.9 else self.some(*AGENTS),
+                task_id=task_id,
+                token=token,
+                ttl=self.some(None, 5 * SECOND),
+            )
+            for task_id, agent, token in chosen
+        ]
+        return c.RenewLeases(**self.header(), items=items)
 
     def write_with_a_stale_token(self) -> c.Command:
         return self.write(*self.random.choice(self.stale))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -12,11 +13,12 @@ from attrs import frozen
 from arbeit.backends.memory import MemoryStore
 from arbeit.compose import Wiring
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import SECOND
+from arbeit.core.model import SECOND, Lease, Reply
 from arbeit.project import Project
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredHub
 from arbeit.testing.faults import Fault, FaultyStore
+from arbeit.work import Work
 from tests.engine.stores import in_memory, log, types
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +105,111 @@ async def test_renewals_that_come_together_share_a_transaction() -> None:
             await s.clock.advance(21)
             assert s.store.transactions - before == 1
             group.cancel_scope.cancel()
+
+
+class Beaten:
+    """What a holder hears of its lease."""
+
+    def __init__(self) -> None:
+        self.deadlines: list[int | None] = []
+        self.notices: list[str] = []
+        self.errors: list[ArbeitError] = []
+
+    def renewed(self, reply: Reply) -> None:
+        self.deadlines.append(reply.expires_at)
+        self.notices += [notice.code for notice in reply.warnings]
+
+    def lost(self, error: ArbeitError) -> None:
+        self.errors.append(error)
+
+
+async def held(s: Setting, count: int, ttl: Callable[[int], float], every: float = 0.0) -> list[tuple[Work, Beaten]]:
+    """Tasks claimed by agents of their own, every so many seconds another, and held."""
+    session = s.project._session
+    found = []
+    for number in range(count):
+        await s.project.create_task(f"T{number}")
+        work = await s.project.claim(f"agent-{number}", ttl=ttl(number))
+        assert work is not None
+        session.hold("demo", beaten := Beaten(), work.lease, work.token)
+        found.append((work, beaten))
+        await s.clock.advance(every)
+    return found
+
+
+async def test_leases_whose_times_are_near_are_renewed_by_one_command() -> None:
+    async with setting(background=False) as s:
+        found = await held(s, 40, lambda _: 60, every=0.02)
+        before = s.store.transactions
+        await s.clock.advance(25)
+        assert s.store.transactions - before == 1
+        assert {len(beaten.deadlines) for _, beaten in found} == {1}
+        # Together from now on.
+        await s.clock.advance(60)
+        assert s.store.transactions - before == 4
+        assert {len(beaten.deadlines) for _, beaten in found} == {4}
+        assert {beaten.deadlines[-1] for _, beaten in found} == {lease.expires_at for lease in await leases(s)}
+
+
+async def leases(s: Setting) -> tuple[Lease, ...]:
+    return (await s.project.overview()).leases
+
+
+async def test_nobody_is_renewed_late_or_more_than_a_twentieth_early() -> None:
+    async with setting(background=False) as s:
+        found = await held(s, 16, lambda number: (4, 9, 30, 60)[number % 4], every=0.05)
+        await s.clock.advance(65)
+        for work, beaten in found:
+            ttl = work.lease.ttl
+            moments = [work.lease.acquired_at, *((deadline or 0) - ttl for deadline in beaten.deadlines)]
+            assert len(moments) > 3
+            assert all(ttl // 3 - min(SECOND, ttl // 20) <= other - one <= ttl // 3 for one, other in pairwise(moments))
+
+
+async def test_each_hears_its_own_of_what_was_renewed_together() -> None:
+    async with setting(background=False) as s:
+        await s.project.register_agent("boss", persona="supervisor")
+        found = await held(s, 4, lambda _: 60)
+        boss = s.project.as_("boss")
+        await boss.preempt_task(found[1][0].task.id)
+        await boss.cancel_task(found[2][0].task.id, force=True)
+        before = s.store.transactions
+        await s.clock.advance(20.5)
+        assert s.store.transactions - before == 1
+        assert [len(beaten.deadlines) for _, beaten in found] == [1, 1, 0, 1]
+        assert [beaten.notices for _, beaten in found] == [[], ["PREEMPT_REQUESTED"], [], []]
+        assert [[error.code for error in beaten.errors] for _, beaten in found] == [[], [], [Code.LEASE_LOST], []]
+        (lost,) = found[2][1].errors
+        assert (lost.data["task_id"], lost.suggestions != ()) == (found[2][0].task.id, True)
+        # What is lost is renewed no more, and heard of once.
+        await s.clock.advance(20)
+        assert [len(beaten.deadlines) for _, beaten in found] == [2, 2, 0, 2]
+        assert len(found[2][1].errors) == 1
+
+
+async def test_a_store_that_is_away_is_asked_once_a_second_for_all_of_them() -> None:
+    async with setting(background=False) as s:
+        found = await held(s, 20, lambda _: 60)
+        s.store.plan(*AWAY)
+        await s.clock.advance(20)
+        before = s.store.transactions
+        await s.clock.advance(10)
+        assert s.store.transactions - before <= 21
+        s.store.planned.clear()
+        await s.clock.advance(2)
+        assert {len(beaten.deadlines) for _, beaten in found} == {1}
+        assert all(beaten.errors == [] for _, beaten in found)
+
+
+async def test_projects_are_renewed_apart() -> None:
+    async with setting(background=False) as s:
+        found = await held(s, 2, lambda _: 60)
+        session = s.project._session
+        work, beaten = found[0]
+        session.hold("elsewhere", gone := Beaten(), work.lease, work.token)
+        await s.clock.advance(21)
+        assert len(beaten.deadlines) == 1
+        assert [error.code for error in gone.errors] == [Code.PROJECT_NOT_FOUND]
 
 
 async def test_work_that_is_not_entered_is_reclaimed_within_two_seconds() -> None:

@@ -11,9 +11,9 @@ import pytest
 from arbeit.backends.memory import MemoryStore
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.errors import ArbeitError, Code, Rejection
 from arbeit.core.leases import token_for
-from arbeit.core.model import Changes, Head, Lease, Reply, Run, Task
+from arbeit.core.model import Changes, Head, Lease, Notice, Renewal, Reply, Run, Task
 from arbeit.core.model import Grant as Granted
 from arbeit.core.policy import EVERYTHING
 from arbeit.session import BlockingSession
@@ -115,6 +115,23 @@ def test_a_token_is_named_by_its_lease() -> None:
         "#3 > lease.renew T1 with forged token",
     ]
     assert told(*entries)[2:] == ["#2 > lease.renew T1 with some token", "#3 > lease.renew T1 with some token"]
+
+
+def test_renewals_that_go_together_are_told_one_by_one() -> None:
+    granted = grant()
+    mine = token_for(KEY, "demo", granted.lease)
+    items = [c.RenewLease(actor="ada", task_id=TASK, token=token) for token in (mine, "f" * 32)]
+    lost = Renewal(TASK, refused=Rejection(Code.LEASE_LOST, "lost"))
+    entries = (
+        sent(1, c.ClaimTasks(actor="ada", agent="ada")),
+        Answered(START, 1, Reply(grants=(granted,))),
+        sent(2, c.RenewLeases(actor="ada", items=items)),
+        Answered(START, 2, Reply(renewals=(Renewal(TASK, START + 5, (Notice("STALE_CONTEXT", "x"),)), lost))),
+    )
+    assert told(*entries, key=KEY)[2:] == [
+        "#2 > leases.renew (ada: lease.renew T1 with token of L1), (ada: lease.renew T1 with forged token)",
+        "#2 < ok T1 until=+0.000005s warning STALE_CONTEXT, T1 LEASE_LOST",
+    ]
 
 
 def test_a_grant_says_what_its_holder_needs_to_know() -> None:

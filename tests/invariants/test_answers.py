@@ -7,7 +7,7 @@ import pytest
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Reply
+from arbeit.core.model import Renewal, Reply
 from arbeit.core.record import change
 from arbeit.testing.invariants.answers import Acknowledged, OneEffectPerKey
 from arbeit.testing.invariants.isolation import Isolation
@@ -61,6 +61,21 @@ def test_an_acknowledged_command_that_is_not_in_the_log_is_seen() -> None:
 def test_an_answer_that_tells_of_a_defect_is_seen() -> None:
     at, _ = answer_to(HISTORY, lambda one: isinstance(one.command, c.RenewLease))
     assert "met a defect" in complaints(answered(at, ArbeitError(Code.INTERNAL, "oh")), Acknowledged)
+
+
+def test_a_deadline_among_others_that_was_never_stored_is_seen() -> None:
+    at, sent = answer_to(HISTORY, lambda one: isinstance(one.command, c.RenewLease))
+    entry = HISTORY.entries[at]
+    assert isinstance(entry, Answered)
+    assert isinstance(entry.result, Reply)
+    assert isinstance(sent.command, c.RenewLease)
+    true = entry.result.expires_at
+    for number, (told, complains) in enumerate(((true, False), (7, True)), start=10**9):
+        command = c.RenewLeases(items=(sent.command,), correlation_id=f"bulk {number}")
+        answer = Answered(entry.at, number, Reply(renewals=(Renewal(sent.command.task_id, told),)))
+        asked = Sent(entry.at, number, "p", "engine", sent.project, command)
+        said = complaints(replaced(HISTORY, at, entry, asked, answer), Acknowledged)
+        assert ("none was stored" in said) is complains
 
 
 def test_an_acknowledgement_before_the_commit_is_seen() -> None:

@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from arbeit.core import commands as c
-from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Beat, Reply
+from arbeit.core.errors import ArbeitError, Code, Rejection
+from arbeit.core.model import Beat, Renewal, Reply
 from arbeit.core.record import change
 from arbeit.testing.invariants import Terms
 from arbeit.testing.invariants.tenures import Attempts, Handoff, OneHolder, SuitableHolder
@@ -132,6 +132,23 @@ def test_a_renewal_that_a_zombie_is_granted_is_seen(terms: Terms) -> None:
     said = complaints(accepted, StaleToken, terms)
     # Without the key nothing was ever learned of this token: its only use before was the handoff.
     assert f"{sent.number} of ada was accepted" in said
+
+
+@TOLD_OF_NO_KEY
+def test_a_renewal_among_others_that_a_zombie_is_granted_is_seen(terms: Terms) -> None:
+    at, sent = answer_to(
+        HISTORY, lambda one: isinstance(one.command, c.AddContext) and one.command.content == "too late"
+    )
+    entry = HISTORY.entries[at]
+    assert isinstance(entry, Answered)
+    assert isinstance(sent.command, c.AddContext)
+    late = c.RenewLease(actor="ada", task_id=sent.command.task_id, token=sent.command.token or "")
+    lost = Rejection(Code.LEASE_LOST, "lost")
+    for renewal, complains in ((Renewal(late.task_id, 5), True), (Renewal(late.task_id, refused=lost), False)):
+        asked = Sent(entry.at, 10**9, "p", "engine", sent.project, c.RenewLeases(actor="arbeit", items=(late,)))
+        answer = Answered(entry.at, 10**9, Reply(renewals=(renewal,)))
+        said = complaints(replaced(HISTORY, at, entry, asked, answer), StaleToken, terms)
+        assert (f"lease.renew {10**9} of ada was accepted" in said) is complains
 
 
 def test_a_renewal_of_a_lease_that_has_ended_is_seen_in_the_commit() -> None:

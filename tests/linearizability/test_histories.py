@@ -207,6 +207,20 @@ def test_the_token_of_another_task_is_no_token(observed: Observed) -> None:
     assert [operation.action.fence for operation in task if operation.action.token] == [None]
 
 
+def test_each_renewal_of_many_is_an_operation_on_its_task(observed: Observed) -> None:
+    for _ in range(2):
+        observed.do(c.CreateTask(title="t"))
+    (one, token), (two, _) = observed.claim("ada"), observed.claim("ada")
+    items = [c.RenewLease(actor="ada", task_id=one, token=token), c.RenewLease(actor="ada", task_id=two, token=token)]
+    observed.do(c.RenewLeases(items=items))
+    observed.do(c.RenewLeases(items=items), heard=False)
+    assert wrong(observed.history) == []
+    parts = {name: found for (_, name), found in operations(observed.history, key=KEY).items()}
+    for task, outcomes in ((one, ["done", "never answered"]), (two, ["LEASE_LOST", "never answered"])):
+        renewals = [operation for operation in parts[task] if operation.action.operation == "lease.renew"]
+        assert [operation.name.rpartition(": ")[2] for operation in renewals] == outcomes
+
+
 def test_a_witness_says_what_became_of_commands_that_nobody_heard_of(observed: Observed) -> None:
     observed.do(c.CreateTask(task_id="t", title="t"))
     for name in ("done", "never done"):

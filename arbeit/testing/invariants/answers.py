@@ -84,7 +84,7 @@ class Acknowledged(Checker):
     def sent(self, entry: Sent) -> None:
         """Remember who waits."""
         self._sent[entry.number] = entry
-        if isinstance(entry.command, c.RenewLease):
+        if isinstance(entry.command, c.RenewLease | c.RenewLeases):
             self._since[entry.number] = self.index
         if entry.command.correlation_id is not None:
             key = (entry.project, entry.command.correlation_id)
@@ -131,8 +131,10 @@ class Acknowledged(Checker):
             return
         self.judged += 1
         effect = self._effects.get(key)
-        if isinstance(entry.result, Reply) and isinstance(sent.command, c.RenewLease):
-            self._judge_renewal(sent, sent.command.task_id, entry.result)
+        if isinstance(entry.result, Reply) and isinstance(sent.command, c.RenewLease | c.RenewLeases):
+            for command, result in entry.parts(sent):
+                if isinstance(command, c.RenewLease) and isinstance(result, Reply):
+                    self._judge_renewal(sent, command.task_id, result)
         elif isinstance(entry.result, Reply):
             self._judge_reply(sent, entry.result, effect)
         elif entry.result.code is not Code.STORE_UNAVAILABLE:

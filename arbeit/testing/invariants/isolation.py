@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from arbeit.core import commands as c
 from arbeit.core import events as e
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Event, Reply
@@ -100,18 +101,19 @@ class Isolation(Checker):
         if sent is None:
             return
         where = f"the answer to {sent.command.operation} {sent.number}"
-        if isinstance(entry.result, Reply):
-            self._search(sent.project, entry.result, where)
-        else:
-            self._refusal(sent, entry.result, where)
+        for command, result in entry.parts(sent):
+            if isinstance(result, Reply):
+                self._search(sent.project, result, where)
+            else:
+                self._refusal(sent.project, command, result, where)
 
-    def _refusal(self, sent: Sent, error: ArbeitError, where: str) -> None:
+    def _refusal(self, project: str, command: c.Command, error: ArbeitError, where: str) -> None:
         """Look through an error, which may repeat what its caller had named, for the caller knew that already."""
-        known = {text for _, text in _texts(sent.command)}
+        known = {text for _, text in _texts(command)}
         said = _ID.findall(f"{error.message} {' '.join(error.suggestions)}")
         for found in (*said, *(text for _, text in _texts(error.data))):
             if found not in known:
-                self._judge(sent.project, found, where)
+                self._judge(project, found, where)
 
     def looked(self, entry: Looked) -> None:
         """Look through what a reader was shown."""

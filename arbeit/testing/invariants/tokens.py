@@ -48,10 +48,15 @@ class StaleToken(Bookkeeper):
         self._ended: dict[str, int] = {}
         """By lease: at which entry it ended."""
         self._keys: set[tuple[str, str, str, str]] = set()
+        self._carried: dict[int, tuple[int, Sent]] = {}
+        """By number: the entry that sent renewals, and what it sent."""
 
     def sent(self, entry: Sent) -> None:
         """Remember what a command showed."""
         command = entry.command
+        if isinstance(command, c.RenewLeases):
+            self._carried[entry.number] = (self.index, entry)
+            return
         token: str | None = getattr(command, "token", None)
         if token is None and not isinstance(command, c.TenureCommand | c.AddProgress | c.CompleteProgress):
             return
@@ -127,20 +132,28 @@ class StaleToken(Bookkeeper):
             self._leases[book.project, derived(self.terms.lease_key, book.project, tenure, tenure.agent)] = granted
 
     def answered(self, entry: Answered) -> None:
-        """Judge what was accepted without leaving an event: a renewal, above all."""
+        """Judge what was accepted without leaving an event: renewals, above all."""
+        sent = self._carried.pop(entry.number, None)
+        if sent is not None:
+            sent_at, bulk = sent
+            for command, result in entry.parts(bulk):
+                if isinstance(result, Reply):
+                    self._judge_accepted(bulk, command, sent_at)
         use = self._numbers.pop(entry.number, None)
-        if use is None or use.judged or not isinstance(entry.result, Reply):
-            return
+        if use is not None and not use.judged and isinstance(entry.result, Reply):
+            self._judge_accepted(use.sent, use.sent.command, use.index)
+
+    def _judge_accepted(self, sent: Sent, command: c.Command, index: int) -> None:
         self.judged += 1
-        project, token = use.sent.project, use.token or ""
-        lease = self._leases.get((project, token))
-        said = f"{use.sent.command.operation} {use.sent.number} of {use.sent.command.actor} was accepted"
+        token: str = getattr(command, "token", None) or ""
+        lease = self._leases.get((sent.project, token))
+        said = f"{command.operation} {sent.number} of {command.actor} was accepted"
         if lease is None:
             if self.terms.lease_key is not None:
                 self.say(f"{said} with a token that no lease has")
             return
-        tenure = self.book(project).tenures[lease]
-        if tenure.agent != use.sent.command.actor:
+        tenure = self.book(sent.project).tenures[lease]
+        if tenure.agent != command.actor:
             self.say(f"{said} with the token of {lease}, which is {tenure.agent}'s")
-        elif self._ended.get(lease, self.index) < use.index:
+        elif self._ended.get(lease, self.index) < index:
             self.say(f"{said} with the token of {lease}, which had ended before it was sent")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen, has
+from attrs import define, evolve, field, frozen, has
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
@@ -62,15 +62,22 @@ class _Call:
 
 
 def _calls(history: History) -> list[_Call]:
-    answers = {one.number: (at, one.result) for at, one in enumerate(history.entries) if isinstance(one, Answered)}
-    calls = []
+    answers = {one.number: (at, one) for at, one in enumerate(history.entries) if isinstance(one, Answered)}
+    calls: list[_Call] = []
     for at, entry in enumerate(history.entries):
         if isinstance(entry, Sent):
-            returned, result = answers.get(entry.number, (None, UNKNOWN))
-            if isinstance(result, ArbeitError) and result.code is Code.STORE_UNAVAILABLE:
-                returned, result = None, UNKNOWN
-            calls.append(_Call(entry, at, returned, result))
+            returned, answer = answers.get(entry.number, (None, None))
+            parts = answer.parts(entry) if answer is not None else [(one, UNKNOWN) for one in entry.parts()]
+            calls += [_call(entry, command, at, returned, result) for command, result in parts]
     return calls
+
+
+def _call(sent: Sent, command: c.Command, called: int, returned: int | None, result: object) -> _Call:
+    if command is not sent.command:
+        sent = evolve(sent, command=command)
+    if isinstance(result, ArbeitError) and result.code is Code.STORE_UNAVAILABLE:
+        return _Call(sent, called, None, UNKNOWN)
+    return _Call(sent, called, returned, result)
 
 
 def _merged(calls: Sequence[_Call]) -> list[_Call]:

@@ -100,6 +100,8 @@ class Known:
                 changes[name] = self._named(value, reference)
             elif isinstance(value, tuple) and name in {"blocked_by", "item_ids"}:
                 changes[name] = tuple(sorted({self._named(one, reference) for one in value}))
+            elif isinstance(command, c.RenewLeases) and name == "items":
+                changes[name] = tuple(self.spoken(one, reference) for one in command.items)
         made = evolve(command, **changes)
         return self._proven(self._of_one_task(made), reference)
 

@@ -48,7 +48,12 @@ _KEYED = st.one_of(
     _any((c.CompleteTask, c.AddContext), task_id=HELD, token=RIGHT, idempotency_key=WORDS.keys),
 )
 _CLAIM = st.one_of(_claims(c.ClaimTasks), _claims(c.ClaimTasks), _claims(c.StartTask), _claims(c.ResumeTask))
-_HOLDER = st.one_of(_any(_ENDINGS, task_id=HELD, token=WORDS.tokens), _any(_WRITES, task_id=HELD, token=WORDS.tokens))
+_TOGETHER = st.lists(command(c.RenewLease, WORDS, task_id=HELD, token=WORDS.tokens), min_size=1, max_size=4)
+_HOLDER = st.one_of(
+    _any(_ENDINGS, task_id=HELD, token=WORDS.tokens),
+    _any(_WRITES, task_id=HELD, token=WORDS.tokens),
+    command(c.RenewLeases, WORDS, items=_TOGETHER.map(tuple)),
+)
 _REVIEW = _any((c.ApproveTask, c.RequestChanges), task_id=JUDGED, token=WORDS.tokens)
 _RELATE = st.one_of(
     *[command(c.AddRelationship, WORDS, type=kind) for kind in ("blocks", "parent_of", "child_of")],

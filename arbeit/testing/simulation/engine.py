@@ -96,7 +96,7 @@ class SimEngine(Engine):
 
     def _enqueue(self, project: str, pending: Pending) -> None:
         # What the engine renews by itself is a command like any other, and somebody hears its answer.
-        if isinstance(pending.command, c.RenewLease) and pending.then is not None and not self.dead:
+        if isinstance(pending.command, c.RenewLease | c.RenewLeases) and pending.then is not None and not self.dead:
             number, pending.command = self._book.send(self._process, project, pending.command, "engine")
             pending.then = self._answering(number, pending.then)
         super()._enqueue(project, pending)

@@ -230,6 +230,8 @@ def _own(kind: type[c.Command], words: Vocabulary) -> Fields:
         },
     }
     nested = {"then_claim": command(c.ClaimTasks, words)} if "then_claim" in attrs.fields_dict(kind) else {}
+    if kind is c.RenewLeases:
+        nested = {"items": st.lists(command(c.RenewLease, words), min_size=1, max_size=3).map(tuple)}
     return {**own.get(kind, {}), **nested}
 
 

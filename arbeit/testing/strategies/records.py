@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from arbeit.core import model
 from arbeit.core.codec import header_of
+from arbeit.core.errors import Code, Rejection
 from arbeit.core.events import Fact, TaskFact
 from arbeit.core.record import change
 from arbeit.testing.strategies.drawing import Fields, drawn
@@ -68,6 +69,14 @@ def _one(kind: type, own: Fields) -> SearchStrategy[Any]:
 
 _GROUP = st.lists(names(), max_size=2, unique=True).map(lambda needs: ",".join(sorted(needs)))
 _REPLIES = _whole(model.Reply).map(WIRE.reply)
+_REFUSALS = st.builds(
+    Rejection,
+    st.sampled_from(Code),
+    texts(edges=False),
+    st.lists(texts(edges=False), max_size=2).map(tuple),
+    st.booleans(),
+    st.dictionaries(st.just("task_id"), identifiers(), max_size=1),
+)
 _OWN: Final[Mapping[type, Fields]] = {
     model.Group: {"requires": _GROUP},
     model.Queue: {"name": names(), "tag": st.integers(0, 2**62), "remainder": st.integers(0, 999)},
@@ -76,6 +85,7 @@ _OWN: Final[Mapping[type, Fields]] = {
     model.Receipt: {"reply": _REPLIES, "operation": st.just("task.create")},
     model.Artifact: {"uri": st.just(f"sha256:{'a1' * 32}"), "sha256": st.just("a1" * 32)},
     model.Reply: {"explanation": st.none()},
+    model.Renewal: {"refused": st.one_of(st.none(), _REFUSALS)},
     model.Changes: {
         "new": st.fixed_dictionaries({}, optional={"task": st.lists(_whole(model.Task), max_size=2)}),
         "changed": st.just({}),

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
-from arbeit.core.model import Changes, Event, Explanation, Grant, Reply, Task
+from arbeit.core.model import Changes, Event, Explanation, Grant, Renewal, Reply, Task
 from arbeit.core.record import sparse
 from arbeit.testing.transcript.names import Names
 
@@ -102,6 +102,8 @@ class Words:
             return called
         if isinstance(value, c.ClaimTasks):
             return f"then {self.command(value, value.actor)}"
+        if isinstance(value, tuple) and value and isinstance(value[0], c.RenewLease):
+            return _each(value, lambda one: f"({one.actor}: {self.command(one, one.actor)})")
         return f"{called}={self.names.value(name, value)}"
 
     # -- outcomes --------------------------------------------------------------------------------------
@@ -151,6 +153,13 @@ class Words:
             f"{named} to {grant.lease.agent_id} under {lease} {self.names.name(grant.run.id)} "
             f"fence={grant.lease.fence} until={until} attempt={grant.run.attempt}"
         )
+
+    def renewal(self, one: Renewal) -> str:
+        """What became of one lease among many."""
+        if one.refused is not None:
+            return f"{self.names.name(one.task_id)} {one.refused.code}"
+        said = (f"warning {notice.code}" for notice in one.warnings)
+        return " ".join((f"{self.names.name(one.task_id)} until={self.names.at(one.expires_at or 0)}", *said))
 
     def explanation(self, why: Explanation) -> str:
         """What a claim would be given, and what it was passed over for."""
@@ -211,4 +220,5 @@ _SAID: Mapping[str, Callable[[Words, Any], str]] = {
     "expires_at": lambda w, it: f"until={w.names.at(it)}",
     "explanation": lambda w, it: w.explanation(it),
     "warnings": lambda _, it: _each(it, lambda notice: f"warning {notice.code}"),
+    "renewals": lambda w, it: _each(it, w.renewal),
 }
