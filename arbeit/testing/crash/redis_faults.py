@@ -42,13 +42,13 @@ class Strike:
     over_at: int
 
 
-def draw(seed: int, number: int, kinds: Sequence[str], longest: float) -> Fault:
-    """The fault of this number: each kind once before any comes again, none longer than `longest` seconds."""
+def draw(seed: int, number: int, kinds: Sequence[str], lasting: tuple[float, float] | None = None) -> Fault:
+    """The fault of this number: each kind once before any comes again, for `lasting` seconds at least and most."""
     kinds = list(kinds)
     turn, at = divmod(number, len(kinds))
     Random(f"{seed}/kinds/{turn}").shuffle(kinds)
     random, kind = Random(f"{seed}/{number}/fault"), kinds[at]
-    seconds = min(random.uniform(*random.choice(_LASTING)), longest)
+    seconds = random.uniform(*(lasting or random.choice(_LASTING)))
     delay = random.uniform(*random.choice(_DELAYS))
     return Fault(kind, 0 if kind in AT_ONCE else seconds, delay if kind == SLOW else 0)
 

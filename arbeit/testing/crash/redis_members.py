@@ -36,15 +36,13 @@ from arbeit.testing.crash.target import RANDOM
 from arbeit.testing.linearizability import Recorder
 
 SKILL = "swift"
-"""What tasks require whose pick-up is timed."""
+"""What tasks require whose pick-up is timed; and their queue, so that takers hear of nothing else."""
 ECHO = struct.Struct("<iqq")
 """An echo that was heard: whose, when it was sent, and when it was heard; nanoseconds of CLOCK_MONOTONIC."""
 _ECHOES = "echoes"
 """A project that does not exist: hints about it concern nobody."""
 _BETWEEN = 0.05
 """Seconds between two echoes of a process."""
-_PACE = (0.08, 0.35)
-"""Seconds between two tasks of a maker."""
 _BREATH = 0.15
 """Seconds that the other callers wait between two commands, at most."""
 _TAKERS = 4
@@ -71,6 +69,7 @@ class Seat:
         url: the store.
         echoes: the file in which it writes what it hears.
         seed: what its callers do follows from this.
+        pace: seconds between two tasks of a maker, at least and at most.
         room: shared by all; taken for each task that is made, and given back when one is done.
         prepare: called first of all.
     """
@@ -79,6 +78,7 @@ class Seat:
     url: str
     echoes: Path
     seed: int
+    pace: tuple[float, float]
     room: Semaphore
     prepare: Callable[[], None] | None = None
 
@@ -156,7 +156,12 @@ async def _live(seat: Seat, pipe: Connection) -> None:
     echoes = Echoes(seat, wiring.signals)
     async with _Hub(evolve(wiring, signals=echoes)) as there, anyio.create_task_group() as group:
         group.start_soon(echoes.call)
+        played: list[str] = []
         while (told := await to_thread.run_sync(pipe.recv)) is not None:
+            # What is cached of earlier projects would hide what is lost track of.
+            for earlier in played:
+                there.wired.kernel.drop_view(earlier)
+            played.append(told.project)
             project = await there.project(told.project, create=True, settings=SETTINGS)
             await _play(seat, told, project, there.wired, pipe)
         group.cancel_scope.cancel()
@@ -183,7 +188,7 @@ async def _play(seat: Seat, told: Round, project: Project, engine: Engine, pipe:
     callers: list[Caller] = [_Other(order, _OTHERS, project, recorder), holder]
     takers: list[_Taker] = []
     if seat.number % 2 == 0:
-        callers.append(_Maker(order, project, recorder, seat.room))
+        callers.append(_Maker(order, project, recorder, seat))
     else:
         takers = [_Taker(order, number, project, recorder, engine=engine, room=seat.room) for number in range(_TAKERS)]
     waiting = CancelScope()
@@ -209,7 +214,7 @@ async def _play(seat: Seat, told: Round, project: Project, engine: Engine, pipe:
         assert await to_thread.run_sync(pipe.recv) == "end"
         waiting.cancel()
     recorder.close()
-    await to_thread.run_sync(pipe.send, "ended")
+    await to_thread.run_sync(pipe.send, [problem for taker in takers for problem in taker.problems])
 
 
 class _OverError(Exception):
@@ -234,16 +239,16 @@ class _Other(Caller):
 class _Maker(Caller):
     """Makes tasks for takers."""
 
-    def __init__(self, order: Order, project: Project, recorder: Recorder, room: Semaphore) -> None:
+    def __init__(self, order: Order, project: Project, recorder: Recorder, seat: Seat) -> None:
         super().__init__(order, _TIMED, project, recorder)
-        self._room = room
+        self._room, self._pace = seat.room, seat.pace
 
     async def work(self) -> None:
         """Make one after the other, while there are takers for them."""
         while not self.over:
-            await anyio.sleep(self._random.uniform(*_PACE))
+            await anyio.sleep(self._random.uniform(*self._pace))
             if self._room.acquire(block=False):
-                await self._create(requires=(SKILL,))
+                await self._create(requires=(SKILL,), queue=SKILL)
 
 
 class _Taker(Caller):
@@ -255,24 +260,32 @@ class _Taker(Caller):
         super().__init__(order, _TIMED + number, project, recorder)
         self._engine = engine
         self._room = room
+        self.problems: list[str] = []
 
     async def work(self) -> None:
         """Take one after the other, for ever; now and then one is given back, or fails the first time."""
         while True:
             for grant in (await self._wait()).grants:
-                held = self._held(grant)
-                await self._send("note", c.AddContext, **held, content="taken")
-                fate = self._random.random()
-                if fate < 0.15:
-                    await self._send("release", c.ReleaseTask, **held, note="not now")
-                elif fate < 0.3 and grant.run.attempt == 1:
-                    await self._send("fail", c.FailTask, **held, error="it broke")
-                else:
-                    await self._finish(grant)
-                    self._room.release()
+                try:
+                    with CancelScope(shield=True):
+                        await self._do(grant)
+                except ArbeitError as error:
+                    self.problems.append(f"{self._agent} was given {grant.task.id}, and could not work on it: {error}")
+
+    async def _do(self, grant: Grant) -> None:
+        held = self._held(grant)
+        await self._send("note", c.AddContext, **held, content="taken")
+        fate = self._random.random()
+        if fate < 0.15:
+            await self._send("release", c.ReleaseTask, **held, note="not now")
+        elif fate < 0.3 and grant.run.attempt == 1:
+            await self._send("fail", c.FailTask, **held, error="it broke")
+        else:
+            await self._finish(grant)
+            self._room.release()
 
     async def _wait(self) -> Reply:
-        given = {"actor": self._agent, "agent": self._agent, "capabilities": (SKILL,)}
+        given = {"actor": self._agent, "agent": self._agent, "capabilities": (SKILL,), "queues": (SKILL,)}
         made = self._command("claim", c.ClaimTasks, given)
         assert isinstance(made, c.ClaimTasks)
         number = self._recorder.sent(self._caller, self._project.key, made)

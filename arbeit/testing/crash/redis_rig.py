@@ -9,7 +9,6 @@ Each fault has a project of its own, so that what went wrong is told of the faul
 from __future__ import annotations
 
 import itertools
-import json
 import multiprocessing
 import shutil
 import subprocess
@@ -24,24 +23,26 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from arbeit import sync
+from arbeit.core.commands import ClaimTasks
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.model import Changes, Event, Head
+from arbeit.core.model import Changes, Head
 from arbeit.testing.crash import redis_members as members
 from arbeit.testing.crash.finding import Finder
-from arbeit.testing.crash.ledger import Ledger
 from arbeit.testing.crash.orders import KEY
 from arbeit.testing.crash.postgres import with_options
+from arbeit.testing.crash.redis_evidence import Ears, Log, Timed
 from arbeit.testing.crash.redis_faults import AWAY, KINDS, Strike, draw, strike
 from arbeit.testing.crash.redis_summary import Memory, RedisSummary, Round
-from arbeit.testing.history import Committed, History
+from arbeit.testing.history import Answered, Committed, History, Sent
 from arbeit.testing.invariants import Watch
 from arbeit.testing.invariants.log import Positions, Versions
 from arbeit.testing.invariants.state import LegalTransitions
 from arbeit.testing.invariants.tenures import Attempts, OneHolder, SuitableHolder
 from arbeit.testing.linearizability import Recorder
+from arbeit.testing.linearizability.recording import read
 from arbeit.testing.servers import PostgresServer, RedisServer, TcpProxy
 
 _OF_THE_LOG = (OneHolder, LegalTransitions, Versions, Positions, Attempts, SuitableHolder)
@@ -66,8 +67,9 @@ class RedisOptions:
         seed: what faults and callers are drawn from.
         processes: how many processes; half of them make tasks that the others take.
         kinds: which kinds of faults.
-        longest: seconds that a fault lasts at most.
-        bound: seconds within which every ready task has to be taken, whatever befalls Redis.
+        lasting: seconds that a fault lasts, at least and at most; None: short ones, and some longer than `bound`.
+        pace: seconds between two tasks of a maker, at least and at most.
+        bound: seconds within which every ready task has to be taken, and every command answered.
         back: seconds within which hints have to pass again.
         prepare: called first of all in each process; a module's function, as it is pickled.
     """
@@ -76,7 +78,8 @@ class RedisOptions:
     seed: int = 0
     processes: int = 4
     kinds: tuple[str, ...] = KINDS
-    longest: float = 4.0
+    lasting: tuple[float, float] | None = None
+    pace: tuple[float, float] = (0.08, 0.35)
     bound: float = 3.0
     back: float = 10.0
     prepare: Callable[[], None] | None = None
@@ -94,11 +97,12 @@ def run_redis(options: RedisOptions, tell: Callable[[RedisSummary], None] | None
         raise ArbeitError(Code.INVALID_INPUT, "the crash rig needs SIGKILL and a fork server", suggestions=(hint,))
     summary = RedisSummary(options.seed, options.processes)
     folder = Path(tempfile.mkdtemp(prefix="arbeit-redis-"))
-    began = time.monotonic()
+    began, begun = time.monotonic(), 0
     try:
         with ExitStack() as stack:
             rig = _Rig(options, folder, summary, stack)
             for number in range(options.faults):
+                begun = number + 1
                 rig.round(number)
                 summary.seconds = time.monotonic() - began
                 if tell is not None:
@@ -112,82 +116,9 @@ def run_redis(options: RedisOptions, tell: Callable[[RedisSummary], None] | None
         if summary.ok:
             shutil.rmtree(folder, ignore_errors=True)
     if not summary.ok:
-        given = f"--store postgres --redis-faults {len(summary.rounds)} --seed {options.seed}"
+        given = f"--store postgres --redis-faults {begun} --seed {options.seed}"
         summary.again, summary.kept = f"python -m arbeit.testing.crash {given}", str(folder)
     return summary
-
-
-@define(eq=False)
-class _Log(Ledger):
-    """A ledger that keeps the events that it sees."""
-
-    events: list[Event] = field(factory=list)
-
-    def see(self, event: Event) -> None:
-        super().see(event)
-        self.events.append(event)
-
-
-@define(eq=False)
-class _Timed:
-    """When tasks of makers became ready and were taken, by the log's own times, in nanoseconds since 1970."""
-
-    waiting: dict[str, int] = field(factory=dict)
-    taken: list[tuple[int, int]] = field(factory=list)
-    _known: set[str] = field(factory=set)
-
-    def see(self, event: Event) -> None:
-        """Take in the next event."""
-        task = event.task_id
-        if task is None:
-            return
-        if event.type == "task_created" and json.loads(event.data).get("requires") == [members.SKILL]:
-            self._known.add(task)
-        if task not in self._known:
-            return
-        if event.type in {"task_created", "task_released", "task_failed", "task_readied"}:
-            self.waiting[task] = event.at * 1000
-        elif event.type == "task_claimed":
-            self.taken.append((self.waiting.pop(task), event.at * 1000))
-
-
-class _Ears:
-    """What processes heard of each other, as they write it down."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = files
-        self._at = [0] * len(files)
-        self.heard: list[tuple[int, int, int, int]] = []
-        """Who heard, of whom, when it was sent, and when it was heard."""
-
-    def listen(self) -> None:
-        """Read what is new."""
-        for seat, file in enumerate(self._files):
-            if not file.exists():
-                continue
-            with file.open("rb") as echoes:
-                echoes.seek(self._at[seat])
-                data = echoes.read()
-            whole = data[: len(data) // members.ECHO.size * members.ECHO.size]
-            self._at[seat] += len(whole)
-            self.heard += [(seat, *one) for one in members.ECHO.iter_unpack(whole)]
-
-    def until_all(self, since: int, seconds: float) -> tuple[int | None, str]:
-        """The moment at which all had heard something of everybody else's that was sent since; or who had not."""
-        pairs = set(itertools.permutations(range(len(self._files)), 2))
-        until = time.monotonic() + seconds
-        while True:
-            self.listen()
-            first: dict[tuple[int, int], int] = {}
-            for here, there, sent, heard in self.heard:
-                if sent > since:
-                    first.setdefault((here, there), heard)
-            if pairs <= first.keys():
-                return max(first[pair] for pair in pairs), ""
-            if time.monotonic() > until:
-                missing = sorted(pairs - first.keys())
-                return None, ", ".join(f"{here} of {there}" for here, there in missing)
-            time.sleep(_GLANCE)
 
 
 class _Rig:
@@ -206,15 +137,18 @@ class _Rig:
         beside = with_options(url, redis=f"redis://127.0.0.1:{self._proxy.port}/0", rate="1000000/s")
         self._hub = stack.enter_context(sync.open(self._url, key=KEY))
         files = [folder / f"{number}.echoes" for number in range(options.processes)]
-        self._ears = _Ears(files)
+        self._ears = Ears(files)
         self._processes: list[ForkServerProcess] = []
         self._pipes: list[Connection] = []
         stack.callback(self._kill)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["__main__", "arbeit.testing.crash.redis_members"])
-        room = context.Semaphore(members.room_for(options.processes))
+        # Kept, as it goes with its last owner here, whoever is about to get it.
+        self._room = context.Semaphore(members.room_for(options.processes))
         for number, file in enumerate(files):
-            self._start(context, members.Seat(number, beside, file, options.seed, room, options.prepare))
+            self._start(
+                context, members.Seat(number, beside, file, options.seed, options.pace, self._room, options.prepare)
+            )
         info = self._ask_redis()
         summary.store = f"{self._postgres_version()}, Redis {info['redis_version']}"
 
@@ -266,14 +200,21 @@ class _Rig:
                 return None
         return answers
 
+    def _take_in(self, what: str, where: str) -> bool:
+        """Hear what was wrong in each process; whether every one answered."""
+        answers = self._hear_all(what)
+        for problem in itertools.chain.from_iterable(answers or ()):
+            self._broken(f"{where}: {problem}")
+        return answers is not None
+
     # -- rounds --------------------------------------------------------------------------------------------------------
 
     def round(self, number: int) -> None:
         """One fault under load, and a look at what it left."""
-        fault = draw(self._options.seed, number, self._options.kinds, self._options.longest)
+        fault = draw(self._options.seed, number, self._options.kinds, self._options.lasting)
         random = Random(f"{self._options.seed}/{number}/round")
         project = f"r{number}"
-        ledger = _Log(project, self._url)
+        ledger = Log(project, self._url)
         where = f"fault {number} ({fault.kind} for {fault.seconds:.1f} s)"
         before = len(self._summary.problems)
         told = [
@@ -293,20 +234,17 @@ class _Rig:
         recovered = again if again is not None else time.monotonic_ns()
         time.sleep(random.uniform(0, _PEACE))
         self._tell_all("stop")
-        answers = self._hear_all("stop")
-        if answers is None:
+        if not self._take_in("stop", where):
             return
-        for problems in answers:
-            for problem in problems:
-                self._broken(f"{where}: {problem}")
         timed = self._drain(ledger)
         self._tell_all("end")
-        if self._hear_all("end") is None:
+        if not self._take_in("end", where):
             return
         measured = Round(fault, None if again is None else (again - struck.over) / _SECOND)
         self._measure(measured, struck, recovered - struck.over, timed, where)
         self._see_silence(struck, where)
         self._look(ledger, told, number, where)
+        measured.slowest = self._slowest(told, where)
         self._remember(where)
         self._summary.rounds.append(measured)
         if len(self._summary.problems) == before:
@@ -319,9 +257,9 @@ class _Rig:
             self._broken(f"{where}: {self._options.back:.0f} s later hints did not pass: {missing} heard nothing")
         return moment
 
-    def _drain(self, ledger: _Log) -> _Timed:
-        """Wait until everything was taken that makers made, or should have been by now."""
-        timed, project = _Timed(), self._hub.project(ledger.project)
+    def _drain(self, ledger: Log) -> Timed:
+        """Wait until everything is done that makers made, or should be by now."""
+        timed, project = Timed(), self._hub.project(ledger.project)
         until = time.monotonic() + self._options.bound + 1
         while True:
             seen = len(ledger.events)
@@ -330,15 +268,17 @@ class _Rig:
                     ledger.see(event)
             for event in ledger.events[seen:]:
                 timed.see(event)
-            if not timed.waiting or time.monotonic() > until:
+            if not (timed.waiting or timed.held) or time.monotonic() > until:
                 return timed
             time.sleep(_GLANCE)
 
-    def _measure(self, measured: Round, struck: Strike, recovering: int, timed: _Timed, where: str) -> None:
+    def _measure(self, measured: Round, struck: Strike, recovering: int, timed: Timed, where: str) -> None:
         bound = self._options.bound
         for task, ready in timed.waiting.items():
             waited = (time.time_ns() - ready) / _SECOND
             self._broken(f"{where}: {task} is ready, and after {waited:.1f} s nobody has taken it")
+        for task in timed.held:
+            self._broken(f"{where}: {task} was taken, and is not done")
         firsts = [taken - struck.began_at for _, taken in timed.taken if taken >= struck.began_at]
         measured.first = min(firsts) / _SECOND if firsts else None
         for ready, taken in timed.taken:
@@ -360,7 +300,7 @@ class _Rig:
 
     # -- what is left --------------------------------------------------------------------------------------------------
 
-    def _look(self, ledger: _Log, told: Sequence[members.Round], number: int, where: str) -> None:
+    def _look(self, ledger: Log, told: Sequence[members.Round], number: int, where: str) -> None:
         journal = self._folder / f"{number}.finder.journal"
         recorder = Recorder(journal, "finder", 100 * number)
         finder = Finder(ledger, self._summary.seen, recorder, [])
@@ -377,7 +317,24 @@ class _Rig:
         if not finder.problems:
             journal.unlink()
 
-    def _judge(self, ledger: _Log, where: str) -> None:
+    def _slowest(self, told: Sequence[members.Round], where: str) -> float:
+        """The seconds that the slowest command took; whoever waits for work is in no hurry."""
+        slowest = 0.0
+        for one in told:
+            sent: dict[int, tuple[int, Sent]] = {}
+            for moment, entry in read(one.journal):
+                if isinstance(entry, Sent):
+                    sent[entry.number] = (moment, entry)
+                elif isinstance(entry, Answered):
+                    began, asked = sent[entry.number]
+                    waits = isinstance(asked.command, ClaimTasks) and asked.command.queues is not None
+                    took = 0.0 if waits else (moment - began) / _SECOND
+                    if took > self._options.bound:
+                        self._broken(f"{where}: {asked.command.correlation_id} was answered after {took:.2f} s")
+                    slowest = max(slowest, took)
+        return slowest
+
+    def _judge(self, ledger: Log, where: str) -> None:
         """Try the invariants on the log, as it stands when everybody has stopped."""
         project = self._hub.project(ledger.project)
         while page := project.history(after=ledger.position, limit=1000):

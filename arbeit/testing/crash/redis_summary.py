@@ -30,6 +30,7 @@ class Round:
         pickups: from a task's being ready to its being taken, for tasks that became ready from the beginning of the
             fault until everything had recovered.
         calm: the same, for those before and after.
+        slowest: what the slowest command took.
     """
 
     fault: Fault
@@ -37,6 +38,7 @@ class Round:
     first: float | None = None
     pickups: list[float] = field(factory=list)
     calm: list[float] = field(factory=list)
+    slowest: float = 0.0
 
 
 @define(eq=False)
@@ -140,6 +142,7 @@ class RedisSummary:
                 f"{seen.verified} verifications, {self.judged} events judged, {seen.repeated} repetitions, "
                 f"{seen.leases_back} leases taken back, {seen.artifacts} artifacts read; tasks: {tasks}"
             ),
+            f"the slowest command took {max((one.slowest for one in self.rounds), default=0):.2f} s",
             *self._remembered(),
             f"lost {len(seen.lost)}, torn {len(seen.torn)}, otherwise broken {len(seen.broken)}",
             *self.problems,
