@@ -32,6 +32,7 @@ NAMES = (
     "postgres_drain",
     "postgres_wake",
     "postgres_claim",
+    "renewals",
 )
 
 
