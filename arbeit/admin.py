@@ -49,7 +49,7 @@ def plan(url: str) -> list[str]:
     settings = _settings(url)
     from arbeit.backends.postgres import schema  # noqa: PLC0415 - as above
 
-    return schema.plan(settings, _wait(schema.status(settings)).version)
+    return schema.plan(settings, _wait(schema.status(settings)))
 
 
 def migrate(url: str) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,7 @@ from arbeit.plugins import Plugins, members
 from arbeit.ports import BlobStore, Clock, Limits, LocalStore, SecretProvider, Signals
 
 if TYPE_CHECKING:
+    import hashlib
     import urllib.parse as urls
 
     from arbeit import blobs, embedders, secret_providers
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from arbeit.embedders import Model
 else:
     blobs, secret_providers, urls = Later("arbeit.blobs"), Later("arbeit.secret_providers"), Later("urllib.parse")
-    embedders = Later("arbeit.embedders")
+    embedders, hashlib = Later("arbeit.embedders"), Later("hashlib")
 
 
 def _chance() -> float:
@@ -170,6 +172,9 @@ def postgres_settings(url: str) -> Settings:
         from arbeit.backends.postgres.settings import parse
     except ModuleNotFoundError as error:
         raise _not_installed("postgresql://", "postgres", error) from error
+    if importlib.util.find_spec("sqlalchemy") is None:
+        # Missed now, and not by the first search.
+        raise _not_installed("postgresql://", "postgres", ModuleNotFoundError(name="sqlalchemy"))
     return parse(_without(url, set(_BESIDE)))
 
 
@@ -184,9 +189,12 @@ def _postgres(url: str, options: Mapping[str, str], wired: Wired) -> Wiring:
     beside = {name: options[name] for name in _BESIDE if name in options}
     clock, artifacts = wired.clock, beside.get("artifacts", "")
     chance = _chance
-    # Before the store: what is refused here leaves nothing open.
-    signals, limits = _signals(beside, settings.schema, clock, chance)
     store = PostgresStore(settings, clock)
+    try:
+        signals, limits = _signals(beside, _deployment(settings.schema, store.lease_key()), clock, chance)
+    except ArbeitError:
+        store.close()
+        raise
     if signals is None and beside.get("listen") != "off":
         from arbeit.backends.postgres.notify import PostgresSignals
 
@@ -203,8 +211,13 @@ def _postgres(url: str, options: Mapping[str, str], wired: Wired) -> Wiring:
     return evolve(wiring, signals=announcer, limits=announcer if limits is not None else None)
 
 
+def _deployment(schema: str, lease_key: bytes) -> str:
+    """A name that no other database has, however its processes reach it: two may share a Redis."""
+    return f"{schema}_{hashlib.sha256(b'deployment' + lease_key).hexdigest()[:12]}"
+
+
 def _signals(
-    beside: Mapping[str, str], schema: str, clock: Clock, chance: Callable[[], float]
+    beside: Mapping[str, str], deployment: str, clock: Clock, chance: Callable[[], float]
 ) -> tuple[Signals | None, Limits | None]:
     """What Redis carries, where one is named: wake-ups, and limits if a rate is given."""
     if "redis" not in beside:
@@ -221,7 +234,7 @@ def _signals(
         from arbeit.backends.redis import Link, RedisLimits, RedisSignals, parse_rate
     except ModuleNotFoundError as error:
         raise _not_installed("redis=", "redis", error) from error
-    link = Link(beside["redis"], beside.get("deployment", schema))
+    link = Link(beside["redis"], beside.get("deployment", deployment))
     limits = None
     if "rate" in beside:
         limits = RedisLimits(link, parse_rate(beside["rate"], beside.get("burst")), clock)
@@ -253,6 +266,12 @@ def _split(url: str) -> tuple[str, str, str, str]:
     try:
         parts = urls.urlsplit(url)
     except ValueError as error:
+        if "@" in url:
+            # Nothing of it is repeated: what cannot be read may be half of a password.
+            hint = "Write [ as %5B, ] as %5D, / as %2F, # as %23, @ as %40 in user and password."
+            raise ArbeitError(
+                Code.INVALID_INPUT, "this is no URL", suggestions=(hint,), data={"field": "url"}
+            ) from None
         hint = "Use memory:// or sqlite:///path/to/file.db."
         raise ArbeitError(
             Code.INVALID_INPUT, f"{url!r} is no URL: {error}", suggestions=(hint,), data={"field": "url"}

@@ -74,13 +74,14 @@ class Cli:
     @property
     def hub(self) -> Hub:
         """The database, open."""
-        return self.open(self.place) if self._hub is None else self._hub
+        return self.open(self.place, make=False) if self._hub is None else self._hub
 
-    def open(self, place: Place) -> Hub:
-        """Open a database, which is the one of this command from then on."""
+    def open(self, place: Place, *, make: bool = True) -> Hub:
+        """Open a database, which is the one of this command from then on; `make` its tables if there are none."""
         import arbeit.sync  # noqa: PLC0415 - help and usage errors load none of it
 
-        hub = arbeit.sync.open(place.url, actor=self.agent, embedder=self.embedder)
+        url = place.url if make else _there(place.url)
+        hub = arbeit.sync.open(url, actor=self.agent, embedder=self.embedder)
         self._hub = hub.__enter__()
         self._place = place
         return self._hub
@@ -180,3 +181,10 @@ class Cli:
 def folder_of(file: Path) -> Path:
     """The folder that a file's name stands for: that of `.arbeit`, else its own."""
     return file.parent.parent if file.parent.name == ".arbeit" else file.parent
+
+
+def _there(url: str) -> str:
+    """The URL of a database that is to be there: a schema whose name was misspelt is not made by looking into it."""
+    if not url.startswith(("postgresql://", "postgres://")) or "create=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}create=no"

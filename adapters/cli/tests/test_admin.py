@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
+import asyncpg
 import pytest
 
 from adapters.cli.tests.conftest import Say
@@ -36,7 +38,7 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(say: Say, postgres_url: st
     shown = say("--db", postgres_url, "admin", "migrate", "--dry-run")
     assert shown.code == 0
     schema = postgres_url.partition("schema=")[2]
-    assert f"CREATE SCHEMA IF NOT EXISTS {schema};" in shown.out
+    assert f"CREATE SCHEMA {schema};" in shown.out
     assert f"CREATE TABLE {schema}.heads" in shown.out
     assert "ENABLE ROW LEVEL SECURITY" in shown.out
     assert say("--db", postgres_url, "admin", "status", "--json").data["version"] == 0
@@ -94,3 +96,67 @@ def test_a_password_is_in_nothing_that_is_printed(say: Say) -> None:
         ran = say("--db", url, *command)
         assert ran.code != 0
         assert "hush" not in ran.out + ran.err, command
+
+
+def sql(url: str, *statements: str) -> list[object]:
+    async def run() -> list[object]:
+        connection = await asyncpg.connect(url.partition("?")[0])
+        try:
+            return [await connection.fetchval(one) for one in statements]
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def test_what_another_program_keeps_in_a_schema_is_left_as_it_is(say: Say, postgres_url: str) -> None:
+    schema = postgres_url.partition("schema=")[2]
+    sql(
+        postgres_url,
+        f"CREATE SCHEMA {schema}",
+        f"CREATE FUNCTION {schema}.theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    )
+    asked = f"SELECT proacl::text FROM pg_proc WHERE oid = '{schema}.theirs()'::regprocedure"  # noqa: S608 - a name of ours
+    before = sql(postgres_url, asked)
+    assert say("--db", postgres_url, "admin", "migrate").code == 0
+    assert sql(postgres_url, asked) == before
+
+
+def test_a_schema_with_tables_of_another_program_is_refused(say: Say, postgres_url: str) -> None:
+    schema = postgres_url.partition("schema=")[2]
+    sql(postgres_url, f"CREATE SCHEMA {schema}", f"CREATE TABLE {schema}.meta (id int)")
+    for command in (["init", "web"], ["admin", "migrate"], ["admin", "status"]):
+        refused = say("--db", postgres_url, *command, "--json")
+        assert refused.error["code"] == "INVALID_INPUT", refused.err
+        assert "another program" in refused.error["message"]
+    assert sql(postgres_url, f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'") == [1]  # noqa: S608 - as above
+
+
+def test_the_role_is_chosen_once(say: Say, postgres_url: str) -> None:
+    assert say("--db", postgres_url, "admin", "migrate").code == 0
+    other = say("--db", with_options(postgres_url, role="somebody"), "admin", "migrate", "--json")
+    assert other.error["code"] == "INVALID_INPUT"
+    assert "arbeit_app" in other.error["message"]
+    assert say("--db", with_options(postgres_url, role="arbeit_app"), "projects").code == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:hunt/er2@127.0.0.1:9/team",
+        "postgresql://ada:hunt#er2@127.0.0.1:9/team",
+        "postgresql://ada:12/er2hunt@127.0.0.1/team",
+        "postgresql://ada:hu[nter2@127.0.0.1/team",
+    ],
+)
+def test_no_part_of_a_password_that_was_not_encoded_is_repeated(say: Say, url: str) -> None:
+    refused = say("--db", url, "list", "--json")
+    assert refused.error["code"] == "INVALID_INPUT"
+    assert "hu" not in refused.out + refused.err
+    assert "%2F" in refused.error["suggestions"][0]
+
+
+def test_looking_into_a_schema_that_is_not_there_does_not_make_it(say: Say, postgres_url: str) -> None:
+    refused = say("--db", postgres_url, "list", "--json")
+    assert refused.error["code"] == "NOT_INITIALIZED"
+    assert say("--db", postgres_url, "admin", "status", "--json").data["version"] == 0

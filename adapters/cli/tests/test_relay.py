@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from adapters.cli.tests.conftest import Say
+from arbeit.secret_providers import EnvSecrets
+from arbeit.sinks import open_sink
 from tests.servers.fixtures import redis_server, redis_url
 
 __all__ = ["redis_server", "redis_url"]
@@ -58,3 +61,11 @@ def test_what_is_no_sink_is_refused(shop: Path, say: Say, words: list[str], code
     assert shop.is_dir()
     ran = say(*words)
     assert (ran.code, said in ran.err) == (code, True), ran.err
+
+
+@pytest.mark.parametrize(("command", "count"), [("relay", 2), ("shadow", 1)])
+def test_the_sinks_of_the_examples_are_sinks(say: Say, command: str, count: int) -> None:
+    examples = re.findall(rf"arbeit {command} '([^']+)'", say(command, "--help").out)
+    assert len(examples) == count
+    for example in examples:
+        assert callable(open_sink(example, secrets={"env": EnvSecrets()}).publish)

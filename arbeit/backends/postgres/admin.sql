@@ -1,9 +1,15 @@
 -- Statements about the schema itself.
 
 -- name: there
-SELECT EXISTS (
-    SELECT FROM pg_class AS t JOIN pg_namespace AS s ON s.oid = t.relnamespace
-    WHERE s.nspname = $1 AND t.relname = 'meta' AND t.relkind = 'r')
+-- Whether there is such a schema, anything in it, and what of it marks it as ours.
+SELECT
+    EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS made,
+    EXISTS (
+        SELECT FROM pg_class AS t JOIN pg_namespace AS s ON s.oid = t.relnamespace
+        WHERE s.nspname = $1 AND t.relkind IN ('r', 'p', 'v', 'm', 'f')) AS furnished,
+    (SELECT count(*) FROM information_schema.columns
+        WHERE table_schema = $1 AND (table_name, column_name) IN (
+            ('meta', 'name'), ('meta', 'value'), ('heads', 'virtual_time'), ('dues', 'at'))) = 4 AS ours
 
 -- name: meta
 SELECT name, value FROM {schema}.meta WHERE name IN ('version', 'compatible', 'role')
@@ -12,7 +18,9 @@ SELECT name, value FROM {schema}.meta WHERE name IN ('version', 'compatible', 'r
 SELECT value FROM {schema}.meta WHERE name = 'lease_key'
 
 -- name: secured
-SELECT bool_and(t.relrowsecurity) FROM pg_class AS t JOIN pg_namespace AS s ON s.oid = t.relnamespace
+-- A table's owner is bound by no policy, so the role must not be it.
+SELECT bool_and(t.relrowsecurity AND pg_get_userbyid(t.relowner) <> $2)
+FROM pg_class AS t JOIN pg_namespace AS s ON s.oid = t.relnamespace
 WHERE s.nspname = $1 AND t.relkind IN ('r', 'p')
     AND t.relname NOT IN ('meta', 'heads', 'dues', 'leaders', 'offsets')
 

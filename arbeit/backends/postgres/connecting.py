@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from arbeit.backends.postgres.errors import as_arbeit, is_lost
+from arbeit.backends.postgres.errors import LOST, as_arbeit, is_lost
 from arbeit.backends.postgres.settings import Settings
 from arbeit.core.errors import ArbeitError, Code
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
@@ -32,11 +34,16 @@ _PATIENCE = 5.0
 """Seconds by which one time-out is longer than the one that it waits for."""
 
 
+def patience_of(settings: Settings) -> float:
+    """Seconds after which a server that does not answer a writer is given up: longer than any lock is waited for."""
+    return settings.timeout + settings.frozen + 2 * _PATIENCE
+
+
 def connect_options(settings: Settings) -> dict[str, Any]:
     """What every connection of a store is opened with."""
     return {
         "dsn": settings.dsn,
-        "command_timeout": settings.timeout * _READERS,
+        "command_timeout": patience_of(settings),
         "timeout": max(settings.wait, 1.0),
         "statement_cache_size": 200 if settings.prepared else 0,
         "max_cached_statement_lifetime": 0,
@@ -58,6 +65,7 @@ class Connections:
         self._chance = chance
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
+        self._closed = False
         # Whoever waits for a lock outlasts its holder: one frozen between two statements is ended after `frozen`; one
         # frozen in the middle of one (the driver has it parsed, then sends values) after `timeout`, from 17 on.
         self._waiting = _milliseconds("lock_timeout", settings.timeout + settings.frozen + _PATIENCE)
@@ -71,11 +79,13 @@ class Connections:
             f"{_milliseconds('statement_timeout', settings.timeout * _READERS)}, "
             f"{_milliseconds('idle_in_transaction_session_timeout', settings.timeout * _READERS)}"
         )
-        self.patience = settings.timeout + settings.frozen + 2 * _PATIENCE
-        """Seconds after which a server that does not answer a writer is given up."""
+        self.reading_patience = settings.timeout * _READERS
+        """Seconds after which a reader gives a server up that does not answer; a writer does after `patience_of`."""
         self._role = role
 
     async def _ready(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._closed:
+            raise ArbeitError(Code.NOT_INITIALIZED, "this store is closed", suggestions=("Open it again.",))
         if self._pool is None:
             async with self._opening:
                 if self._pool is None:
@@ -92,16 +102,28 @@ class Connections:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool; one that broke is not given out again."""
         pool = await self._ready()
-        connection = await pool.acquire()
+        connection = await self._acquire(pool)
         try:
             yield connection  # type: ignore[misc]  # a proxy that stands for one
-        except BaseException:
-            if connection.is_in_transaction() or connection.is_closed():
+        except BaseException as error:
+            if connection.is_in_transaction() or is_lost(error) or not isinstance(error, Exception):
                 # Nobody knows what it is still doing: the server ends its transaction with it.
                 connection.terminate()
             raise
         finally:
-            await asyncio.shield(pool.release(connection))
+            await asyncio.shield(pool.release(connection, timeout=_PATIENCE))
+
+    async def _acquire(self, pool: asyncpg.Pool[asyncpg.Record]) -> PoolConnectionProxy[asyncpg.Record]:
+        wait = max(self.settings.wait, 1.0)
+        try:
+            return await pool.acquire(timeout=wait)
+        except TimeoutError as error:
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                f"{self.settings.shown}: no connection within {wait:g} s",
+                suggestions=(f"Try again; if it stays so, the server hangs, or pool={self.settings.pool} is too few.",),
+                retryable=True,
+            ) from error
 
     @asynccontextmanager
     async def begun(
@@ -117,7 +139,7 @@ class Connections:
             entered = False
             try:
                 async with self.connection() as connection:
-                    await connection.execute(begin, timeout=self.patience)
+                    await connection.execute(begin)
                     entered = True
                     yield connection
                     return
@@ -145,6 +167,7 @@ class Connections:
 
     async def close(self) -> None:
         """Close every connection; those in use are given a moment."""
+        self._closed = True
         pool, self._pool = self._pool, None
         if pool is not None:
             try:
@@ -172,7 +195,7 @@ async def alone(settings: Settings) -> AsyncIterator[Connection]:
     except Exception as error:
         raise as_arbeit(error, settings) from error
     try:
-        _refuse_old_strings(connection, settings)
+        _refuse_odd_server(connection, settings)
         yield connection
     except Exception as error:
         ours = as_arbeit(error, settings)
@@ -180,13 +203,24 @@ async def alone(settings: Settings) -> AsyncIterator[Connection]:
             raise
         raise ours from error
     finally:
-        await connection.close(timeout=5)
+        try:
+            await connection.close(timeout=_PATIENCE)
+        except LOST:
+            connection.terminate()
 
 
-def _refuse_old_strings(connection: Connection, settings: Settings) -> None:
-    if connection.get_settings().standard_conforming_strings != "on":
+def _refuse_odd_server(connection: Connection, settings: Settings) -> None:
+    said = connection.get_settings()
+    if said.standard_conforming_strings != "on":
         raise ArbeitError(
             Code.STORE_UNAVAILABLE,
             f"{settings.shown} has standard_conforming_strings off",
             suggestions=("ALTER DATABASE ... SET standard_conforming_strings = on.",),
+        )
+    if said.server_encoding != "UTF8":
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"{settings.shown} is encoded in {said.server_encoding}, which cannot keep every text",
+            suggestions=("Make a database with ENCODING 'UTF8'.",),
+            data={"field": "url"},
         )

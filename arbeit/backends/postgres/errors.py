@@ -42,7 +42,10 @@ _HINTS: tuple[tuple[type[Exception], str], ...] = (
     (asyncpg.InvalidAuthorizationSpecificationError, "Check user and password."),
     (asyncpg.InvalidCatalogNameError, "Create the database, or name another."),
     (asyncpg.UndefinedTableError, "Bring the schema up to date: arbeit admin migrate."),
-    (asyncpg.InsufficientPrivilegeError, "Let the owner of the schema run: arbeit admin migrate."),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "GRANT the application's role to this user, or let the owner of the schema run: arbeit admin migrate.",
+    ),
     (asyncpg.InsufficientResourcesError, "Give the server more memory, disk or connections."),
     (asyncpg.InvalidSQLStatementNameError, _POOLED),
     (asyncpg.DuplicatePreparedStatementError, _POOLED),
@@ -66,6 +69,13 @@ def as_arbeit(error: Exception, settings: Settings) -> Exception:
     """An error of the driver as ours; any other as it is."""
     if isinstance(error, ArbeitError):
         return error
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return ArbeitError(
+            Code.INVALID_INPUT,
+            f"{settings.shown}: an option of the connection is none ({_said(error)})",
+            suggestions=("Correct sslmode, target_session_attrs or whatever it names, as libpq has them.",),
+            data={"field": "url"},
+        )
     if isinstance(error, _REFUSED) or _unsent(error):
         return RowRefused(f"the store refused a row ({_said(error)})")
     if isinstance(error, (asyncpg.PostgresError, *LOST)):

@@ -208,7 +208,13 @@ class Finder:
     def _has_file(self, path: str) -> _Condition:
         files = self._tables["files"].alias("f")
         t = self._tasks.c
-        return t.id.in_(select(files.c.task_id).where(files.c.project == t.project, files.c.path == path))
+        return t.id.in_(
+            select(files.c.task_id).where(
+                files.c.project == t.project,
+                func.hashtextextended(files.c.path, 0) == func.hashtextextended(path, 0),
+                files.c.path == path,
+            )
+        )
 
     def _blocks(self, scope: Scope) -> _Condition:
         """Whether unfinished tasks, those in scope, wait for a task that is unfinished itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from arbeit.core.errors import ArbeitError, Code
@@ -45,7 +46,10 @@ class Home:
             coroutine.close()
             msg = "a blocking call from the event loop that would have to answer it"
             raise RuntimeError(msg)
-        return asyncio.run_coroutine_threadsafe(coroutine, self._begun()).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._begun()).result()
+        except CancelledError:
+            raise _ended() from None
 
     def _begun(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -56,11 +60,7 @@ class Home:
                 )
                 self._thread.start()
             if self._loop.is_closed():
-                raise ArbeitError(
-                    Code.NOT_INITIALIZED,
-                    "the event loop that this store was opened in has ended",
-                    suggestions=("Open Arbeit anew.",),
-                )
+                raise _ended()
             return self._loop
 
     @staticmethod
@@ -75,5 +75,22 @@ class Home:
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None and self._loop is not None:
+            # Who still waits for an answer there is told that there will be none.
+            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def _ended() -> ArbeitError:
+    return ArbeitError(
+        Code.NOT_INITIALIZED,
+        "this store was closed, or the event loop that it lived on has ended",
+        suggestions=("Open Arbeit anew.",),
+    )

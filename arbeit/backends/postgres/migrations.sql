@@ -131,7 +131,8 @@ CREATE TABLE {schema}.files (
     created_at bigint NOT NULL, session_id text NOT NULL, PRIMARY KEY (project, id)
 );
 CREATE INDEX files_task ON {schema}.files (project, task_id, seq);
-CREATE INDEX files_path ON {schema}.files (project, path);
+-- By a digest: a path may be longer than an entry of an index.
+CREATE INDEX files_path ON {schema}.files (project, hashtextextended(path, 0));
 
 CREATE TABLE {schema}.artifacts (
     project text COLLATE "C" NOT NULL, seq bigint NOT NULL, id text COLLATE "C" NOT NULL,

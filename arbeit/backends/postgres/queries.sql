@@ -8,7 +8,9 @@ SELECT position, hash, virtual_time, at FROM {schema}.heads WHERE project = $1
 SELECT coalesce(sum(position), 0)::bigint FROM {schema}.heads
 
 -- name: due
-SELECT project FROM {schema}.dues WHERE at <= $1 ORDER BY at, project LIMIT $2
+WITH moment AS MATERIALIZED (
+    SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now)
+SELECT project, now FROM {schema}.dues, moment WHERE at <= now ORDER BY at, project LIMIT $2
 
 -- name: lock_if_free
 SELECT true FROM {schema}.heads WHERE project = $1 FOR NO KEY UPDATE SKIP LOCKED

@@ -33,14 +33,17 @@ CHUNK = 500
 class Reader:
     """Runs named queries on one connection, inside a transaction."""
 
-    def __init__(self, connection: Connection, sql: Mapping[str, str], project: str) -> None:
+    def __init__(
+        self, connection: Connection, sql: Mapping[str, str], project: str, patience: float | None = None
+    ) -> None:
         self.connection = connection
         self.project = project
         self._sql = sql
+        self._patience = patience
 
     async def raw(self, name: str, *parameters: object) -> Sequence[Any]:
         """The rows that a named query finds; the project is its first parameter."""
-        return await self.connection.fetch(self._sql[name], self.project, *parameters)
+        return await self.connection.fetch(self._sql[name], self.project, *parameters, timeout=self._patience)
 
     async def entities(self, kind: str, name: str, *parameters: object) -> list[Any]:
         """The entities of a kind that a named query finds."""

@@ -9,7 +9,7 @@ import asyncpg
 from arbeit.backends.postgres import statements, vectors
 from arbeit.backends.postgres.connecting import Connection, alone
 from arbeit.backends.postgres.settings import Settings
-from arbeit.core.declare import frozen
+from arbeit.core.declare import evolve, frozen
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.view import KINDS
 
@@ -20,13 +20,16 @@ _PATIENCE = 24 * 3600.0
 """Seconds that a migration may take."""
 _OPEN = ("meta", "heads", "dues", "leaders", "offsets")
 """Tables outside of row level security."""
+_DOORS = ("all_projects()", "uses_blob(text)", "matching(text, text, bigint, bigint)")
+"""Functions that see more than a project."""
 
 
 @frozen
 class Status:
     """How a schema stands to this code. `version` is 0 where there is none; `role` is what transactions run as.
 
-    `pending` are the numbers of the migrations to run, `own` whether the connection may do without taking on a role.
+    `pending` are the numbers of the migrations to run, `secured` whether that role sees one project at a time,
+    `made` whether there is such a schema, with tables or without.
     """
 
     schema: str
@@ -36,6 +39,7 @@ class Status:
     role: str
     secured: bool
     server: str
+    made: bool = True
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -52,14 +56,29 @@ async def status(settings: Settings) -> Status:
 
 async def _status(connection: Connection, settings: Settings) -> Status:
     known = len(statements.migrations())
-    there = await connection.fetchval(statements.admin("there"), settings.schema)
+    there = await connection.fetchrow(statements.admin("there"), settings.schema)
     server = connection.get_server_version()
     name = f"{server.major}.{server.micro}"
-    if not there:
-        return Status(settings.schema, 0, known, 0, settings.role, secured=False, server=name)
+    if there is None or not there["ours"]:
+        if there is not None and there["furnished"]:
+            raise ArbeitError(
+                Code.INVALID_INPUT,
+                f"{settings.shown} has tables of another program in schema {settings.schema}",
+                suggestions=("Choose a schema for Arbeit alone: schema=NAME.",),
+                data={"field": "url"},
+            )
+        made = there is not None and bool(there["made"])
+        return Status(settings.schema, 0, known, 0, settings.role, secured=False, server=name, made=made)
     rows = await connection.fetch(statements.admin("meta", settings.schema))
     meta = {row[0]: row[1] for row in rows}
-    secured = await connection.fetchval(statements.admin("secured"), settings.schema)
+    if settings.role_named and settings.role != meta["role"]:
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"schema {settings.schema} was made for role {meta['role']}, not {settings.role}",
+            suggestions=("Leave role= out: it is chosen when the schema is made.",),
+            data={"field": "url"},
+        )
+    secured = await connection.fetchval(statements.admin("secured"), settings.schema, meta["role"])
     return Status(
         settings.schema,
         int(meta["version"]),
@@ -71,14 +90,14 @@ async def _status(connection: Connection, settings: Settings) -> Status:
     )
 
 
-def plan(settings: Settings, version: int) -> list[str]:
-    """The statements that bring a schema from a version to what this code knows."""
+def plan(settings: Settings, found: Status) -> list[str]:
+    """The statements that bring a schema to what this code knows."""
     known = statements.migrations()
-    wanted = [statements.in_schema(known[number], settings.schema) for number in range(version, len(known))]
+    wanted = [statements.in_schema(known[number], settings.schema) for number in range(found.version, len(known))]
     if not wanted:
         return []
-    start = [f"CREATE SCHEMA IF NOT EXISTS {settings.schema}"] if version == 0 else []
-    return [*start, *wanted, *_grants(settings)]
+    start = [] if found.made else [f"CREATE SCHEMA {settings.schema}"]
+    return [*start, *wanted, *_grants(evolve(settings, role=found.role))]
 
 
 def _grants(settings: Settings) -> list[str]:
@@ -92,14 +111,15 @@ def _grants(settings: Settings) -> list[str]:
             f"DROP POLICY IF EXISTS own_project ON {schema}.{table}",
             f"CREATE POLICY own_project ON {schema}.{table} USING ({key} = {mine}) WITH CHECK ({key} = {mine})",
         ]
+    doors = ", ".join(f"{schema}.{door}" for door in _DOORS)
     writable = ", ".join(f"{schema}.{table}" for table in ("projects", *ruled, *_OPEN[1:]))
     return [
         *made,
-        f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
+        f"REVOKE ALL ON FUNCTION {doors} FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA {schema} TO {role}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {writable} TO {role}",
         f"GRANT SELECT ON {schema}.meta TO {role}",
-        f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}",
+        f"GRANT EXECUTE ON FUNCTION {doors} TO {role}",
     ]
 
 
@@ -109,17 +129,19 @@ async def migrate(settings: Settings) -> Status:
     Servers that run the code of a version from `COMPATIBLE` on may go on meanwhile.
     """
     async with alone(settings) as connection:
-        async with connection.transaction():
+        # Whatever the database's default is: each statement is to see what was committed while a lock was waited for.
+        async with connection.transaction(isolation="read_committed"):
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute(statements.admin("alone"), settings.schema, timeout=_PATIENCE)
             found = await _status(connection, settings)
             if found.version > found.known:
                 refuse_strange(found, settings)
+            settings = evolve(settings, role=found.role)
             if found.pending:
                 await _have_role(connection, settings)
                 # So that a migration that cannot get its locks gives way to the servers that run.
                 await connection.execute("SET LOCAL lock_timeout = '5s'")
-                for script in plan(settings, found.version):
+                for script in plan(settings, found):
                     await connection.execute(script, timeout=_PATIENCE)
                 await _mark(connection, settings, found.known)
         await vectors.enable(connection, settings)
@@ -154,15 +176,26 @@ async def _have_role(connection: Connection, settings: Settings) -> None:
                 suggestions=(f"Let an administrator run: CREATE ROLE {role} NOLOGIN; GRANT {role} TO <this user>;",),
             ) from error
         there = await connection.fetchrow(statements.admin("role"), role)
-    if there is None or there["rolsuper"] or there["rolbypassrls"]:
+    owner = await connection.fetchval("SELECT current_user")
+    if there is None or there["rolsuper"] or there["rolbypassrls"] or owner == role:
         raise ArbeitError(
             Code.INVALID_INPUT,
             f"role {role} could bypass row level security",
-            suggestions=("Name a plain role with role=, one that is no superuser and has no BYPASSRLS.",),
+            suggestions=("Name a plain role with role=: no superuser, without BYPASSRLS, and not the tables' owner.",),
             data={"field": "url"},
         )
     if not there["mine"]:
-        await connection.execute(f"GRANT {role} TO CURRENT_USER")
+        try:
+            await connection.execute(f"GRANT {role} TO CURRENT_USER")
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ArbeitError(
+                Code.STORE_UNAVAILABLE,
+                f"this user may not take on role {role}, which somebody else made",
+                suggestions=(
+                    f"Let an administrator run: GRANT {role} TO <this user>;",
+                    "Or name a role of this deployment's own with role=.",
+                ),
+            ) from error
 
 
 def refuse_strange(found: Status, settings: Settings) -> None:
@@ -192,6 +225,12 @@ async def opened(settings: Settings) -> tuple[bytes, str | None, int]:
     if found.version == 0 and settings.create:
         found = await migrate(settings)
     refuse_strange(found, settings)
+    if not found.secured:
+        raise ArbeitError(
+            Code.NOT_INITIALIZED,
+            f"{settings.shown}: role {found.role} is not bound by row level security in schema {settings.schema}",
+            suggestions=("Let another user than that role own the tables, with ENABLE ROW LEVEL SECURITY on each.",),
+        )
     async with alone(settings) as connection, connection.transaction(readonly=True):
         key = await connection.fetchval(statements.admin("lease_key", settings.schema))
         own = await connection.fetchval("SELECT current_user = $1", found.role)

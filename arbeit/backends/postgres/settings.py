@@ -19,14 +19,15 @@ _THEIRS = frozenset(
 )
 """Options of a connection, which the driver understands; any other would be sent to the server as a setting."""
 ROLE = "arbeit_app"
-"""The role under which everything but migrations runs, unless another is named."""
+"""The role under which everything but migrations runs, unless another is named when the schema is made."""
 
 
 @frozen
 class Settings:
     """How a store reaches its server. Times in seconds.
 
-    dsn: for the driver, with its password. shown: the same without user and password, for messages.
+    dsn: for the driver, with its password. shown: the same without user and password, for messages. role: what
+    transactions run as, where the schema does not say; role_named: whether the URL says so, and must be right.
     pool: connections at most. wait: how long a command waits for a server that cannot be reached. frozen: after so
     long without a word from its client, a transaction is ended by the server. prepared: whether statements are
     prepared, which poolers before PgBouncer 1.21 do not bear. create: whether a schema that is not there is made.
@@ -36,6 +37,7 @@ class Settings:
     shown: str
     schema: str = "arbeit"
     role: str = ROLE
+    role_named: bool = False
     pool: int = 10
     wait: float = 10.0
     timeout: float = 10.0
@@ -56,14 +58,17 @@ def parse(url: str) -> Settings:
     host = parts.hostname or ""
     try:
         port = f":{parts.port}" if parts.port else ""
-    except ValueError as error:
-        raise _bad("the port", str(parts.netloc.rpartition(":")[2]), "a number up to 65535") from error
+    except ValueError:
+        raise _unreadable() from None
+    if "@" in parts.path or "#" in url:
+        raise _unreadable()
     dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(theirs), ""))
     shown = f"postgresql://{host}{port}{parts.path}"
     made = Settings(
         dsn,
         shown,
         schema=_name("schema", given.pop("schema", "arbeit")),
+        role_named="role" in given,
         role=_name("role", given.pop("role", ROLE)),
         pool=int(_number("pool", given.pop("pool", "10"), 1, 1000)),
         wait=_number("wait", given.pop("wait", "10"), 0, 3600),
@@ -85,6 +90,16 @@ def _refuse_unknown(given: Mapping[str, str]) -> None:
             suggestions=(f"Ours are {known}, artifacts; those of a connection (sslmode and so on) go to the driver.",),
             data={"field": "url"},
         )
+
+
+def _unreadable() -> ArbeitError:
+    # Nothing of it is repeated: what is taken for a port or a path may be half of a password.
+    return ArbeitError(
+        Code.INVALID_INPUT,
+        "this postgresql:// URL cannot be read: its port is no number, or a sign of a password stands for itself",
+        suggestions=("Write / as %2F, # as %23, @ as %40, ? as %3F, : as %3A in user and password.",),
+        data={"field": "url"},
+    )
 
 
 def _bad(option: str, value: str, wanted: str) -> ArbeitError:

@@ -181,7 +181,7 @@ class PostgresStore(Leading, Vectoring):
         now = self._own_time.now() if self._own_time is not None else None
         position = head.position if head is not None else 0
         asked = self._loading.statement(project, reads, now, position=position)
-        record = await connection.fetchrow(asked.sql, *asked.parameters, timeout=self._connections.patience)
+        record = await connection.fetchrow(asked.sql, *asked.parameters)
         return self._loading.rows(record, asked.names)
 
     def _remember(self, project: str, head: Head | None) -> None:
@@ -218,7 +218,7 @@ class PostgresStore(Leading, Vectoring):
         """A reader of one project, in a snapshot that shows nothing of the others."""
         with mapped(self.settings):
             async with self._connections.begun(project, snapshot=True) as connection:
-                yield Reader(connection, self._sql, project)
+                yield Reader(connection, self._sql, project, self._connections.reading_patience)
                 await connection.execute("COMMIT")
 
     async def plain(self, name: str, *parameters: object) -> Sequence[Any]:
@@ -307,10 +307,12 @@ class PostgresStore(Leading, Vectoring):
 
     async def _due(self, now: int, limit: int) -> list[Due]:
         found = []
-        for row in await self.plain("due", now, limit):
-            at = await self._deadline(row[0], now)
-            if at <= now:
-                found.append(Due(row[0], at))
+        # Whose clock counts for leases counts here: that of a process may be hours ahead.
+        own = now if self._own_time is not None else None
+        for project, moment in await self.plain("due", own, limit):
+            at = await self._deadline(project, moment)
+            if at <= moment:
+                found.append(Due(project, at))
         return sorted(found, key=lambda due: (due.at, due.project))
 
     async def _deadline(self, project: str, now: int) -> int:

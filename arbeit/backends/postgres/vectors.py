@@ -18,9 +18,10 @@ import asyncpg
 
 from arbeit.backends.postgres import statements
 from arbeit.backends.postgres.connecting import Connection, Connections, quoted
-from arbeit.backends.postgres.errors import mapped
+from arbeit.backends.postgres.errors import LOST, mapped
 from arbeit.backends.postgres.reading import Reader
 from arbeit.backends.postgres.settings import Settings
+from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Changes
 from arbeit.meaning import ALL, Key, forgotten
 from arbeit.ports import Embedded
@@ -122,7 +123,7 @@ class Vectoring:
                 if await connection.fetchval(self._said("place")) is not None:
                     await connection.execute(self._said("index_model"), index.model, index.dimensions)
                 await connection.execute("COMMIT")
-        except asyncpg.PostgresError as error:
+        except (asyncpg.PostgresError, ArbeitError, *LOST) as error:
             log.warning("there is no HNSW index for the vectors of %s: %s", index.model, error)
 
     def drop_index(self, project: str, model: str) -> bool:

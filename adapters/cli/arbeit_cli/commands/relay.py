@@ -34,7 +34,7 @@ def configure(parser: Parser, name: str) -> Run:
         "Publishes the events of every project of the database, in order and at least once.\n"
         "Of all processes that do so, one at a time publishes to each sink. SIGTERM hands over.\n\n"
         "  arbeit relay 'nats://127.0.0.1:4222/EVENTS?subject=arbeit'\n"
-        "  ARBEIT_SECRET_HOOK=whsec_... arbeit relay 'https://example.com/hook?secret=env:HOOK' --from-now"
+        "  ARBEIT_SECRET_HOOK=whsec_... arbeit relay 'https://example.com/hook#secret=env:HOOK' --from-now"
     )
     return _relay
 
