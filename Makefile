@@ -51,10 +51,10 @@ test: lint $(CREW)/.stamp ## Check everything: lint, types, import directions, t
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-soak: $(VENV)/.stamp-dev ## Simulate fleets from fresh seeds (MINUTES=n, WORKERS=n, ARGS='--store sqlite')
+soak: $(VENV)/.stamp-dev ## Simulate fleets from fresh seeds (MINUTES=n, WORKERS=n, ARGS='--store postgres')
 	@$(BIN)/python -m arbeit.testing.simulate --minutes $(MINUTES) --workers $(WORKERS) $(ARGS)
 
-crash: $(VENV)/.stamp-dev ## Kill writers of a SQLite file, and see what is left (ARGS='--kills 1000')
+crash: $(VENV)/.stamp-dev ## Kill writers or servers, and see what is left (ARGS='--kills 1000', '--store postgres --redis-faults 100')
 	@$(BIN)/python -m arbeit.testing.crash $(ARGS)
 
 planted: $(VENV)/.stamp-dev ## Plant known bugs in copies of the code, and see that each is caught (ARGS='--quick')
