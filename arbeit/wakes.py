@@ -138,7 +138,7 @@ def read(text: str | bytes) -> Heard:
         if value["v"] != _VERSION or "x" in value:
             return Heard(str(value["o"]), None)
         return Heard(str(value["o"]), tuple(_wake(said) for said in value["w"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Heard("", None)
 
 

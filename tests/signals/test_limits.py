@@ -221,3 +221,19 @@ async def test_a_caller_that_is_cancelled_leaves_the_others_their_answers(redis_
         waits = [await limits.take("demo", "ada") for _ in range(5)]
         assert waits.count(0) >= 4
         assert await limits.take("demo", "ada") > 0
+
+
+@asyncio_alone
+async def test_who_was_not_answered_in_time_is_not_counted_later(redis_url: str) -> None:
+    link = Link(redis_url, "test")
+    limits = RedisLimits(link, SLOW, VirtualClock())
+    # Connected, and nobody serves what is asked.
+    link.client, link.broken = link.make(), anyio.Event()
+    assert await limits.take("demo", "ada") == 0
+    assert link.broken.is_set()
+    assert not limits._asking
+    link.client = link.make()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await limits.take("demo", "ada")
+    assert not limits._asking

@@ -253,6 +253,18 @@ def test_what_names_no_redis_and_no_deployment_is_refused(url: str, deployment: 
     assert (caught.value.code, caught.value.data["field"]) == (Code.INVALID_INPUT, field)
 
 
+@pytest.mark.parametrize("sign", ["/", "#", "?", "[", "/a=b", "?a=b", "#a=b"])
+@pytest.mark.parametrize("half", ["81234", "4444", "hunter2"])
+def test_of_a_password_that_breaks_its_url_nothing_is_repeated(half: str, sign: str) -> None:
+    with pytest.raises(ArbeitError) as caught:
+        Link(f"redis://ada:{half}{sign}hunter2@localhost/0")
+    error = caught.value
+    told = f"{error} {error.suggestions} {error.data} {error.__cause__} {error.__context__}"
+    assert "Percent-encode" in told
+    assert half not in told
+    assert "hunter2" not in told
+
+
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_on_trio_engines_look_by_themselves(
     tmp_path: Path, redis_url: str, caplog: pytest.LogCaptureFixture

@@ -78,6 +78,10 @@ def test_two_wakes_together_say_all_that_each_says(first: Wake, second: Wake) ->
         *("", "x", "1", "null", "[]", "{}", '{"v":2,"o":"a","w":[]}', '{"v":1,"o":"a","w":[1]}'),
         *('{"v":1,"o":"a","x":1}', '{"v":1,"o":"a","w":[{"p":"demo","r":[["q"]]}]}'),
         *('{"v":1,"o":"a","w":[{"p":"demo","q":5}]}', "[" * 100_000),
+        *(
+            '{"v":1,"o":"a","w":[{"p":"demo","r":[["q","g",Infinity]]}]}',
+            '{"v":1,"o":"a","w":[{"p":"d","q":[["q",1e999]]}]}',
+        ),
     ],
 )
 def test_what_is_not_understood_means_that_anything_may_have_happened(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from contextlib import suppress
 from functools import partial
 from typing import Any, Never
 
@@ -58,8 +59,14 @@ class RedisLimits:
         if self._asked is not None:
             self._asked.set()
         broken = self._link.broken
-        with anyio.move_on_after(DEADLINE) as patience:
-            await ask.answered.wait()
+        try:
+            with anyio.move_on_after(DEADLINE) as patience:
+                await ask.answered.wait()
+        finally:
+            if not ask.answered.is_set():
+                # Nobody waits for it any more: asked later, it would be counted once more.
+                with suppress(ValueError):
+                    self._asking.remove(ask)
         if patience.cancelled_caught and self._link.broken is broken:
             self._link.break_off()
         return self._take_here(project, actor, cost) if ask.wait is None else ask.wait / bucket.SECOND

@@ -7,8 +7,9 @@ until the connection was made anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 from redis.asyncio import ConnectionPool, Redis
@@ -49,12 +50,14 @@ class Link:
             "driver_info": None,
             "decode_responses": False,
         }
-        try:
-            ConnectionPool.from_url(url, **self._options)
-        except (ValueError, RedisError) as error:
+        if not _sound(url, self._options):
+            # Neither the URL nor what the driver says of it, which may be half a password.
             raise _refused(
-                "redis", f"this is no URL of a Redis: {error}", "Write redis://host:6379/0, or unix:///path/to/socket."
-            ) from error
+                "redis",
+                "this is no URL of a Redis",
+                "Write redis://host:6379/0, or unix:///path/to/socket.",
+                "Percent-encode / # @ ? [ in its password.",
+            )
         self._url = url
         self.client: Redis | None = None
         """What to ask by, while there is a connection."""
@@ -111,5 +114,15 @@ class Link:
             self.broken.set()
 
 
-def _refused(field: str, message: str, hint: str) -> ArbeitError:
-    return ArbeitError(Code.INVALID_INPUT, message, suggestions=(hint,), data={"field": field})
+def _sound(url: str, options: Mapping[str, Any]) -> bool:
+    """Whether this is a Redis' URL, of which no part of a password has become another part."""
+    try:
+        ConnectionPool.from_url(url, **options)
+        parts = urlsplit(url)
+    except (ValueError, RedisError):
+        return False
+    return not parts.fragment and "@" not in parts.query and not (parts.netloc and "@" in parts.path)
+
+
+def _refused(field: str, message: str, *hints: str) -> ArbeitError:
+    return ArbeitError(Code.INVALID_INPUT, message, suggestions=hints, data={"field": field})
