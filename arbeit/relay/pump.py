@@ -137,12 +137,16 @@ class Pump:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._renew, tenure, scope)
                     group.start_soon(self._land, tenure)
-                    await self._begin(tenure)
-                    group.start_soon(self._note, tenure, agenda, scope)
-                    group.start_soon(self._dispatch, tenure, agenda, group, scope)
-                    await self._look(agenda, until_caught_up=until_caught_up)
-                    done = True
-                    group.cancel_scope.cancel()
+                    try:
+                        await self._begin(tenure)
+                    except LostError:
+                        scope.cancel()
+                    else:
+                        group.start_soon(self._note, tenure, agenda, scope)
+                        group.start_soon(self._dispatch, tenure, agenda, group, scope)
+                        await self._look(agenda, until_caught_up=until_caught_up)
+                        done = True
+                        group.cancel_scope.cancel()
         finally:
             await self._hand_over(tenure, agenda)
         return done
@@ -197,7 +201,9 @@ class Pump:
                     lags = await self._call(self._source.behind, self.name) if self._around.from_now else []
                     # A sink that has something has begun, whatever is wished now.
                     heads = {} if known else {lag.project: lag.head for lag in lags}
-                    await self._call(self._source.advance, self.name, {BEGUN: 0, **heads}, tenure.term)
+                    if not await self._call(self._source.advance, self.name, {BEGUN: 0, **heads}, tenure.term):
+                        # Without its beginning, it would be published from the first event.
+                        raise LostError
             except ArbeitError as error:
                 self._tell.store_failed(error)
                 await anyio.sleep(self._pace.ttl / 12)

@@ -15,6 +15,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, refuse
 from arbeit.ports import EventSink, LocalStore
 from arbeit.relay.pump import Pace, Pump, Source, Surroundings
+from arbeit.relay.telling import log
 from arbeit.sinks.opening import name_of, open_sink
 
 SHORTEST_TTL, LONGEST_TTL = 0.05, 3600.0
@@ -78,15 +79,41 @@ class Relay:
 
         With `until_caught_up`, it ends once this process has led each sink and given it everything there was. Sinks
         that were opened here, and those that were given, are closed at the end.
+
+        Raises:
+            ArbeitError: before anything is led, what a sink says that no later try can mend: INVALID_INPUT for a driver
+                that does not know this event loop; with `until_caught_up`, a secret that is not there.
         """
         try:
+            for sink in self._sinks.values():
+                await _ensure_usable(sink, until_caught_up=until_caught_up)
             async with anyio.create_task_group() as group:
                 for pump in self._pumps:
                     group.start_soon(pump_run, pump, until_caught_up)
         finally:
             with CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
-                for sink in self._sinks.values():
-                    await sink.close()
+                async with anyio.create_task_group() as group:
+                    for name, sink in self._sinks.items():
+                        group.start_soon(_close, name, sink)
+
+
+async def _ensure_usable(sink: EventSink, *, until_caught_up: bool) -> None:
+    ensure = getattr(sink, "ensure_usable", None)
+    if not callable(ensure):
+        return
+    try:
+        await ensure()
+    except ArbeitError as error:
+        # What is not there may come, and who relays for ever tries again.
+        if not error.retryable and (until_caught_up or error.code is not Code.STORE_UNAVAILABLE):
+            raise
+
+
+async def _close(name: str, sink: EventSink) -> None:
+    try:
+        await sink.close()
+    except Exception as error:  # noqa: BLE001 - whatever it raises, the other sinks are closed as well
+        log.warning("sink %s did not close: %s", name, type(error).__name__)
 
 
 async def pump_run(pump: Pump, until_caught_up: bool) -> None:  # noqa: FBT001 - task groups pass arguments by position

@@ -287,6 +287,11 @@ class _Kept:
         self._sink = sink
         self.batch = getattr(sink, "batch", _PAGE)
 
+    async def ensure_usable(self) -> None:
+        ensure = getattr(self._sink, "ensure_usable", None)
+        if callable(ensure):
+            await ensure()
+
     async def publish(self, project: str, events: Sequence[Event]) -> None:
         await self._sink.publish(project, events)
 

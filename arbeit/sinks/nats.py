@@ -18,7 +18,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, check_hosts, need_asyncio, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, check_rest, need_asyncio, parts_of, shown
 from arbeit.sinks.reading import Arrival
 
 DUPLICATES = 120.0
@@ -56,6 +56,17 @@ class NatsSink:
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
         self._named = f"NATS stream {stream} at {', '.join(shown(server) for server in servers)}"
+
+    async def ensure_usable(self) -> None:
+        """Refuse what no later try can mend, before anything is connected to.
+
+        Raises:
+            ArbeitError: INVALID_INPUT under trio; what resolving a secret raises.
+        """
+        need_asyncio(self._named)
+        for secret in (self._password, self._token):
+            if secret is not None:
+                await secret.get()
 
     async def publish(self, project: str, events: Sequence[Event]) -> None:
         """Publish, and wait until the stream has confirmed each.
@@ -159,6 +170,9 @@ class NatsSink:
             )
             await self._ensure_stream(client.jetstream(timeout=self._timeout))
         except AuthorizationError as error:
+            for secret in (self._password, self._token):
+                if secret is not None:
+                    secret.forget()
             await self._drop(client)
             hint = "Let the URL say user and password=env:NAME, token=env:NAME, or credentials=/path."
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
@@ -203,6 +217,7 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> NatsSink:
     """
     parts = parts_of(url)
     check_hosts(parts)
+    check_rest(parts)
     options = Options(url, parts.query, secrets)
     options.text("name", "")
     userinfo, _, hosts = parts.netloc.rpartition("@")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -11,11 +12,13 @@ import anyio
 
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, refuse
-from arbeit.ports import SecretProvider, SinkFailure
+from arbeit.ports import SecretProvider
 from arbeit.secret_providers import Secret
 
 KEPT = 60.0
 """Seconds that a resolved secret is used before it is looked up again: how long a rotation takes to be seen."""
+ENCODE = "Percent-encode / # @ ? [ in a password, or refer to it: password=env:NAME."
+_NAME = re.compile(r"[a-z_]{1,32}")
 
 
 class Reference:
@@ -40,13 +43,40 @@ class Reference:
         """The secret, as it was within the last minute.
 
         Raises:
-            ArbeitError: what the provider raises.
+            ArbeitError: what the provider raises; STORE_UNAVAILABLE, and retryable, where it fails in another way.
         """
         now = time.monotonic()
         if self._value is None or now >= self._until:
-            self._value = Secret(await anyio.to_thread.run_sync(self._provider.resolve, self._path))
+            found = await anyio.to_thread.run_sync(_asked, self._provider, self._path)
+            if isinstance(found, ArbeitError):
+                raise found
+            self._value = Secret(found)
             self._until = now + KEPT
         return self._value
+
+    def forget(self) -> None:
+        """Look the secret up again when it is used next: the one that is known was turned away."""
+        self._value = None
+
+
+def _asked(provider: SecretProvider, path: str) -> str | ArbeitError:
+    # Returned, not raised inside `except`: a foreign exception may hold the secret, and would ride along as context.
+    try:
+        value = provider.resolve(path)
+    except ArbeitError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - as above
+        value, problem = None, type(error).__name__
+    else:
+        problem = f"it answered with a {type(value).__name__}"
+    if isinstance(value, str):
+        return value
+    return ArbeitError(
+        Code.STORE_UNAVAILABLE,
+        f"the provider of secrets failed ({problem})",
+        suggestions=("See that it can be reached, and that the path is there.",),
+        retryable=True,
+    )
 
 
 class Options:
@@ -54,6 +84,8 @@ class Options:
 
     def __init__(self, url: str, pairs: str, secrets: Mapping[str, SecretProvider]) -> None:
         self._shown = shown(url)
+        # What stands behind the ? of a password is read as options: then, no name of one is repeated.
+        self._plain = "@" not in pairs
         self._secrets = secrets
         self._said: dict[str, list[str]] = {}
         for name, value in parse_qsl(pairs, keep_blank_values=True):
@@ -96,10 +128,17 @@ class Options:
             ArbeitError: INVALID_INPUT.
         """
         if self._said:
+            told = self._plain and all(map(_NAME.fullmatch, self._said))
             raise ArbeitError(
                 Code.INVALID_INPUT,
-                f"{self._shown} takes no option {', '.join(sorted(self._said))}",
-                suggestions=("Leave it out, or see docs/event-sinks.md for the options there are.",),
+                f"{self._shown} takes no option {', '.join(sorted(self._said))}"
+                if told
+                else "url of a sink has options that there are not",
+                suggestions=(
+                    "Leave it out, or see docs/event-sinks.md for the options there are."
+                    if told
+                    else f"See docs/event-sinks.md for the options there are. {ENCODE}",
+                ),
                 data={"field": "url"},
             )
 
@@ -117,12 +156,14 @@ def parts_of(url: str) -> SplitResult:
         parts = SplitResult("", "", "", "", "")
     if not parts.scheme:
         # It may hold a password, so it is not repeated.
-        refuse("url", "of a sink is no URL", "Write nats://host:4222/STREAM, redis://host/0 or https://host/path.")
+        refuse(
+            "url", "of a sink is no URL", "Write nats://host:4222/STREAM, redis://host/0 or https://host/path.", ENCODE
+        )
     return parts
 
 
 def check_hosts(parts: SplitResult) -> None:
-    """Refuse a port that is none, of any of the hosts that stand between commas.
+    """Refuse a port that is none, of any of the hosts that stand between commas; it may be half a password.
 
     Raises:
         ArbeitError: INVALID_INPUT.
@@ -133,7 +174,18 @@ def check_hosts(parts: SplitResult) -> None:
         except ValueError:
             sound = False
         if not sound:
-            refuse("url", "of a sink has a port that is none", "Write it as in nats://host:4222/STREAM.")
+            refuse("url", "of a sink has a port that is none", "Write it as in nats://host:4222/STREAM.", ENCODE)
+
+
+def check_rest(parts: SplitResult) -> None:
+    """Refuse a server's URL of which a password has taken a part for itself: all that is behind its /, ? or #.
+
+    Raises:
+        ArbeitError: INVALID_INPUT.
+    """
+    halved = "@" not in parts.netloc and "@" in parts.query
+    if parts.fragment or halved or (parts.netloc and "@" in parts.path):
+        refuse("url", "of a sink has a # or an @ where there can be none", ENCODE)
 
 
 def shown(url: str) -> str:
@@ -146,13 +198,17 @@ def need_asyncio(named: str) -> None:
     """Refuse an event loop that the sink's driver knows nothing of.
 
     Raises:
-        SinkFailure: this runs under trio.
+        ArbeitError: INVALID_INPUT, as this runs under trio.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        msg = f"{named}: its driver runs under asyncio alone"
-        raise SinkFailure(msg, suggestions=("Run the relay under asyncio.",)) from None
+        raise ArbeitError(
+            Code.INVALID_INPUT,
+            f"{named}: its driver runs under asyncio alone",
+            suggestions=("Run the relay under asyncio.",),
+            data={"field": "sinks"},
+        ) from None
 
 
 def need(module: str, extra: str) -> ArbeitError:

@@ -17,7 +17,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, check_hosts, need_asyncio, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, check_rest, need_asyncio, parts_of, shown
 from arbeit.sinks.reading import Arrival
 
 APPEND = """
@@ -69,6 +69,16 @@ class RedisStreamSink:
         self._client: Redis | None = None
         self._named = f"Redis stream {stream} at {shown(url)}"
 
+    async def ensure_usable(self) -> None:
+        """Refuse what no later try can mend, before anything is connected to.
+
+        Raises:
+            ArbeitError: INVALID_INPUT under trio; what resolving a secret raises.
+        """
+        need_asyncio(self._named)
+        if self._password is not None:
+            await self._password.get()
+
     async def publish(self, project: str, events: Sequence[Event]) -> None:
         """Append what the stream does not have yet.
 
@@ -82,6 +92,10 @@ class RedisStreamSink:
         try:
             await client.eval(APPEND, 2, self._stream, self._positions, *said)
         except AuthenticationError as error:
+            # The password was changed since the client was made: the next try asks for it again.
+            if self._password is not None:
+                self._password.forget()
+            await self._drop(client)
             hint = "Let the URL say redis://user@host/0?password=env:NAME."
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
         except ResponseError as error:
@@ -90,6 +104,7 @@ class RedisStreamSink:
                 msg, suggestions=("See that the key is a stream, and that there is memory left.",)
             ) from error
         except _TROUBLE as error:
+            await self._drop(client)
             raise SinkFailure(f"{self._named}: {_said(error)}") from error
 
     async def close(self) -> None:
@@ -97,6 +112,15 @@ class RedisStreamSink:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+    async def _drop(self, client: Redis) -> None:
+        if self._client is client:
+            self._client = None
+        try:
+            await client.aclose()
+        except _TROUBLE:
+            # It was broken already.
+            return
 
     async def arrivals(self) -> AsyncGenerator[Arrival, None]:
         """What the stream holds now, in the order of its arrival.
@@ -121,10 +145,10 @@ class RedisStreamSink:
 
     async def _connected(self) -> Redis:
         need_asyncio(self._named)
+        password = None if self._password is None else await self._password.get()
+        # Only here, as another may have made one while the password was looked up.
         if self._client is None:
-            options: dict[str, Any] = {}
-            if self._password is not None:
-                options["password"] = (await self._password.get()).reveal()
+            options: dict[str, Any] = {} if password is None else {"password": password.reveal()}
             self._client = Redis.from_url(
                 self.url,
                 socket_timeout=self._timeout,
@@ -144,6 +168,7 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> RedisStreamSink
     """
     parts = parts_of(url)
     check_hosts(parts)
+    check_rest(parts)
     theirs = [(name, value) for name, value in parse_qsl(parts.query) if name == "db"]
     options = Options(
         url, urlencode([(n, v) for n, v in parse_qsl(parts.query, keep_blank_values=True) if n != "db"]), secrets

@@ -39,6 +39,14 @@ class WebhookSink:
         self._client: httpx2.AsyncClient | None = None
         self._named = f"webhook {shown(url)}"
 
+    async def ensure_usable(self) -> None:
+        """Refuse what no later try can mend, before anything is connected to.
+
+        Raises:
+            ArbeitError: what resolving a secret raises; INVALID_INPUT for one that nothing can be signed with.
+        """
+        sign_webhook("", 0, b"", [await secret.get() for secret in self._secrets])
+
     async def publish(self, project: str, events: Sequence[Event]) -> None:
         """Send each event, and wait until it was taken.
 

@@ -17,6 +17,7 @@ import arbeit
 from arbeit import ArbeitError
 from arbeit.envelope import text_of
 from arbeit.ports import SinkFailure
+from arbeit.secret_providers import EnvSecrets
 from arbeit.sinks import Readable, open_sink
 from arbeit.sinks.reading import Arrival
 from arbeit.testing.servers import NatsServer, RedisServer, TcpProxy, free_port
@@ -245,15 +246,53 @@ async def test_a_password_comes_from_where_secrets_are_kept(
             assert await redis.xlen("mine") == head
 
 
-async def test_a_driver_that_knows_asyncio_alone_says_so_under_trio(url: str) -> None:
-    assert url
+async def test_a_password_that_was_changed_is_looked_up_again_once_redis_turns_the_old_one_away(
+    url: str, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+) -> None:
+    assert redis_server.running
+    async with arbeit.open(url) as hub:
+        await fill(hub, "demo", 3)
+        events = await (await hub.project("demo")).history()
+    with RedisServer() as server:
+        monkeypatch.setenv("ARBEIT_SECRET_REDIS", "first")
+        sink = open_sink(
+            f"redis://127.0.0.1:{server.port}/0?stream=mine&password=env:REDIS", secrets={"env": EnvSecrets()}
+        )
+        async with Redis.from_url(server.url) as redis:
+            await redis.config_set("requirepass", "first")
+            await sink.publish("demo", events[:2])
+            await redis.config_set("requirepass", "second")
+        async with Redis.from_url(f"redis://:second@127.0.0.1:{server.port}/0") as redis:
+            # Who was let in stays in, until its connection breaks.
+            await redis.client_kill_filter(_type="normal", skipme=True)
+            monkeypatch.setenv("ARBEIT_SECRET_REDIS", "second")
+            with pytest.raises(SinkFailure):
+                await sink.publish("demo", events)
+            with suppress(SinkFailure):
+                await sink.publish("demo", events)
+            await sink.publish("demo", events)
+            assert await redis.xlen("mine") == len(events)
+        await sink.close()
+
+
+async def test_a_driver_that_knows_asyncio_alone_is_refused_under_trio_before_anything_is_led(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "arbeit.relay")
 
     async def publish() -> None:
         for address in ("nats://127.0.0.1:9/S", "redis://127.0.0.1:9/0"):
             sink = open_sink(address)
-            with pytest.raises(SinkFailure, match="asyncio alone"):
+            with pytest.raises(ArbeitError, match="asyncio alone"):
                 await sink._connected()  # type: ignore[attr-defined]  # what publishing begins with
             await sink.close()
+            async with arbeit.open(url) as hub:
+                await fill(hub, "demo", 1)
+                for begin in (hub.relay([address]), hub.shadow(address)):
+                    with anyio.fail_after(20), pytest.raises(ArbeitError, match="asyncio alone") as caught:
+                        await begin
+                    assert (caught.value.code, caught.value.retryable) == (arbeit.Code.INVALID_INPUT, False)
+            assert "leads" not in caplog.text
 
     await anyio.to_thread.run_sync(lambda: anyio.run(publish, backend="trio"))
 

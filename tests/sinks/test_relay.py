@@ -21,6 +21,7 @@ from arbeit.ports import SinkFailure, Term
 from arbeit.relay import Backoff, Pace, Relay
 from arbeit.relay.pump import Pump, Surroundings
 from arbeit.relay.relay import source_of
+from arbeit.sinks import open_sink
 from arbeit.testing.faults import PassingStore
 from tests.sinks.receiving import ListSink, fill, in_order
 
@@ -351,6 +352,108 @@ async def test_what_is_no_sink_is_refused_before_anything_is_connected_to(sinks:
     assert caught.value.suggestions
     assert "c2VjcmV0" not in str(caught.value)
     assert "word" not in str(caught.value).replace("password", "")
+
+
+@pytest.mark.parametrize("scheme", ["redis", "nats"])
+@pytest.mark.parametrize("sign", ["/", "#", "@", "?", "[", "/a=b", "?a=b", "#a=b"])
+@pytest.mark.parametrize("half", ["81234", "4444", "hunter2"])
+def test_of_a_password_that_breaks_its_url_nothing_is_repeated(scheme: str, sign: str, half: str) -> None:
+    address = f"{scheme}://ada:{half}{sign}hunter2@host:4222/0"
+    try:
+        sink = open_sink(address)
+    except ArbeitError as error:
+        told = f"{error} {error.suggestions} {error.data} {error.__cause__} {error.__context__}"
+        assert "Percent-encode" in told
+    else:
+        assert sign == "@"  # the last one counts
+        told = repr(sink) + sink._named  # type: ignore[attr-defined]  # what its failures begin with
+    assert half not in told
+    assert "hunter2" not in told
+
+
+class _Vault:
+    """A provider that answers as it is told."""
+
+    def __init__(self, answer: Any) -> None:  # noqa: ANN401 - what a plug-in may give
+        self.answer = answer
+
+    def resolve(self, _path: str) -> Any:  # noqa: ANN401 - as above
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(RuntimeError("vault answered 403 for token hvs.SECRET"), "RuntimeError"), (b"hvs.SECRET", "bytes")],
+)
+async def test_of_a_provider_that_fails_its_kind_alone_is_logged(
+    answer: Any,  # noqa: ANN401 - as above
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with arbeit.open("memory://", secrets={"vault": _Vault(answer)}) as hub, anyio.create_task_group() as group:
+        await fill(hub, "demo", 1)
+        group.start_soon(hub.relay, ["https://127.0.0.1:9/hook#secret=vault:hook"])
+        with anyio.fail_after(20):
+            while "takes no events" not in caplog.text:  # noqa: ASYNC110 - a log line is no event
+                await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+    assert f"the provider of secrets failed ({said}" in caplog.text or f"answered with a {said}" in caplog.text
+    assert "SECRET" not in caplog.text
+    assert all(record.exc_info is None for record in caplog.records if record.name == "arbeit.relay")
+
+
+async def test_a_secret_that_is_not_there_ends_what_was_to_end_before_anything_is_led(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "arbeit.relay")
+    monkeypatch.delenv("ARBEIT_SECRET_HOOK", raising=False)
+    other = ListSink()
+    async with arbeit.open("memory://") as hub:
+        await fill(hub, "demo", 1)
+        with anyio.fail_after(20), pytest.raises(ArbeitError, match="ARBEIT_SECRET_HOOK is not set"):
+            await hub.relay({"hook": "https://127.0.0.1:9/#secret=env:HOOK", "list": other}, until_caught_up=True)
+    assert "leads" not in caplog.text
+    assert (other.calls, other.closed) == (0, 1)
+
+
+async def test_a_sink_whose_close_fails_leaves_no_other_open(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(ListSink):
+        async def close(self) -> None:
+            raise OSError("token hvs.SECRET")
+
+    last = ListSink()
+    async with arbeit.open("memory://") as hub:
+        head = await fill(hub, "demo", 1)
+        await hub.relay({"stuck": Stuck(), "last": last}, until_caught_up=True)
+    assert (len(last.events), last.closed) == (head, 1)
+    assert "sink stuck did not close: OSError" in caplog.text
+
+
+async def test_who_loses_its_term_before_it_has_noted_a_beginning_publishes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "arbeit.relay")
+    memory, sink = MemoryStore(SystemClock()), ListSink()
+    await team(memory, demo=5)
+    store = _Usurped(memory)
+
+    def advance(sink: str, positions: dict[str, int], term: Term) -> bool:
+        if not store.refused:
+            store.refused += 1
+            memory.resign(term)
+            return False
+        return memory.advance(sink, positions, term)
+
+    store.advance = advance  # type: ignore[method-assign]  # somebody else leads, once
+    around = Surroundings(source_of(store), "me", lambda: 0.5, BRISK, from_now=True)
+    with anyio.fail_after(20):
+        await Pump("list", sink, around).run(until_caught_up=True)
+    assert sink.events == []
+    assert "term 1 is over" in caplog.text
+    assert memory.offsets("list") == {"": 0, "demo": 6}
 
 
 async def test_a_store_without_leadership_is_refused_with_what_has_it() -> None:

@@ -65,7 +65,7 @@ def test_what_is_no_sink_is_refused(shop: Path, say: Say, words: list[str], code
 
 @pytest.mark.parametrize(("command", "count"), [("relay", 2), ("shadow", 1)])
 def test_the_sinks_of_the_examples_are_sinks(say: Say, command: str, count: int) -> None:
-    examples = re.findall(rf"arbeit {command} '([^']+)'", say(command, "--help").out)
+    examples = re.findall(rf"arbeit {command}\s+'([^']+)'", say(command, "--help").out)
     assert len(examples) == count
     for example in examples:
         assert callable(open_sink(example, secrets={"env": EnvSecrets()}).publish)
