@@ -204,7 +204,8 @@ class Batch:
                 ("Wait until that has ended; if it was cut short, restore the same file again.",),
                 data={"project": self.view.key, "restoring": project.restoring},
             )
-        if project.archived_at is None or isinstance(command, c.UpdateProject | c.CreateProject):
+        # An archive forbids what callers would change; leases that run out end there, too, as the clock has it.
+        if project.archived_at is None or isinstance(command, c.UpdateProject | c.CreateProject | c.Sweep):
             return None
         return Rejection(
             Code.INVALID_TRANSITION,
@@ -314,14 +315,15 @@ class Batch:
             tuple(view.beats.values()),
             tuple(view.erased.items()),
             tuple(view.reissued),
-            self._forget(self.commands),
+            self._forget(),
             tuple(sorted(view.reworded)),
         )
 
-    @staticmethod
-    def _forget(commands: Iterable[c.Command]) -> int | None:
-        befores = [command.forget_receipts_before for command in commands if isinstance(command, c.Sweep)]
-        return max((before for before in befores if before is not None), default=None)
+    def _forget(self) -> int | None:
+        """Before which moment stored replies are dropped, by the clock of the store."""
+        ages = [command.forget_receipts_older_than for command in self.commands if isinstance(command, c.Sweep)]
+        age = min((age for age in ages if age is not None), default=None)
+        return max(0, self.view.now - age) if age is not None else None
 
 
 def _without_secrets(command: c.Command, env: Env) -> c.Command | Rejection:

@@ -23,7 +23,7 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Lease, Reply
 from arbeit.core.model import Event as Recorded
 from arbeit.engine.housekeeping import Housekeeping
-from arbeit.engine.lane import Lane, Pending
+from arbeit.engine.lane import Lane, Pending, said_of
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiters
 from arbeit.engine.waiting import Waiting
@@ -327,24 +327,18 @@ class Engine(Waiting):
         else:
             if not isinstance(error, ArbeitError):
                 command = pendings[0].command
-                said = _said(project, command)
+                said = said_of(project, command)
                 log.error("%s failed in project %s", command.operation, project, exc_info=error, extra=said)
             self._deliver_all(project, pendings, error)
 
     async def _resolve(self, project: str, pendings: list[Pending], batch: Batch, error: ArbeitError) -> None:
         """Find out under the lock whether a batch was committed; run it again if not."""
         for attempt in range(RESOLVE_TRIES):
-            probe = self.kernel.batch(project, ())
-            job = Job(project, probe.reads, probe.decide)
             try:
-                looked = (await self._transact([job]))[0]
-                if isinstance(looked, Exception):
-                    raise looked
-                head = probe.view.head
-                found = await self._in_thread(
-                    self.kernel.committed, self._readers, batch, head.position, batch.last_event
-                )
-            except ArbeitError:
+                found = await self._look(project, batch)
+            except Exception as failed:  # whatever it is, those who wait are told
+                if not isinstance(failed, ArbeitError):
+                    log.exception("a look for a lost commit failed in project %s", project, extra={"project": project})
                 self.kernel.drop_view(project)
                 await self._clock.sleep(self.kernel.jitter(POLL * 2**attempt))
                 continue
@@ -355,6 +349,14 @@ class Engine(Waiting):
                 await self._commit([(project, pendings)])
             return
         self._deliver_all(project, pendings, error)
+
+    async def _look(self, project: str, batch: Batch) -> bool:
+        probe = self.kernel.batch(project, ())
+        looked = (await self._transact([Job(project, probe.reads, probe.decide)]))[0]
+        if isinstance(looked, Exception):
+            raise looked
+        position = probe.view.head.position
+        return await self._in_thread(self.kernel.committed, self._readers, batch, position, batch.last_event)
 
     async def _notify(self, events: Sequence[Recorded]) -> None:
         """Tell plug-ins, each batch after the one before it; a commit under way when the hub closes is told of, too."""
@@ -398,15 +400,16 @@ class Engine(Waiting):
                 log.warning("a tick failed: %s", error.message)
 
     async def _sweep(self) -> None:
-        now = self._clock.now()
+        due = {one.project for one in await self._in_thread(self._store.due, self._readers, self._clock.now(), 100)}
         tidied = await self._housekeeping.next(self._lanes)
-        due = {one.project for one in await self._in_thread(self._store.due, self._readers, now, 100)}
-        if self._closing:
-            return
-        for project in sorted(due | tidied):
-            forget = now - RECEIPTS_KEPT if project in tidied else None
-            command = c.Sweep(actor=SWEEP_ACTOR, forget_receipts_before=forget)
-            self._enqueue(project, Pending(command))
+        for project in sorted(due | tidied) if not self._closing else ():
+            forget = RECEIPTS_KEPT if project in tidied else None
+            try:
+                self._enqueue(project, Pending(c.Sweep(actor=SWEEP_ACTOR, forget_receipts_older_than=forget)))
+            except ArbeitError as error:  # its lane is full: the others need not wait for it
+                log.warning("a tick left project %s out: %s", project, error.message, extra={"project": project})
+                if project in tidied:
+                    self._housekeeping.put_back(project)
 
     async def tend(self) -> int:
         """Reclaim what is overdue and promote what is due, in every project; how many projects had something."""
@@ -436,14 +439,3 @@ class Engine(Waiting):
         if self._closing:
             raise closed()
         return await self._off_loop(function, self._movers, *args)
-
-
-def _said(project: str, command: c.Command) -> dict[str, str | None]:
-    """The fields that a log record about a command carries."""
-    return {
-        "project": project,
-        "operation": command.operation,
-        "task_id": getattr(command, "task_id", None),
-        "correlation_id": command.correlation_id,
-        "trace_id": command.traceparent[3:35] if command.traceparent else None,
-    }

@@ -43,6 +43,11 @@ class Housekeeping:
         self._tidied |= dict.fromkeys(chosen, self._ticks)
         return chosen
 
+    def put_back(self, project: str) -> None:
+        """See to a project at a later tick: it could not be done now."""
+        self._tidied.pop(project, None)
+        self._untidy.insert(0, project)
+
     async def _leads(self) -> bool:
         lead = getattr(self._store, "lead", None)
         return lead is None or await self._read(lead, ROLE, self._name, TERM) is not None

@@ -37,3 +37,14 @@ class Lane:
 
     project: str
     waiting: deque[Pending] = field(factory=deque)
+
+
+def said_of(project: str, command: c.Command) -> dict[str, str | None]:
+    """The fields that a log record about a command carries."""
+    return {
+        "project": project,
+        "operation": command.operation,
+        "task_id": getattr(command, "task_id", None),
+        "correlation_id": command.correlation_id,
+        "trace_id": command.traceparent[3:35] if command.traceparent else None,
+    }

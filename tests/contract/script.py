@@ -432,9 +432,7 @@ class Author:
         return c.RegisterAgent(**self.header(), agent_id=self.some(*AGENTS), **chosen)
 
     def sweep(self) -> c.Command:
-        return c.Sweep(
-            **self.header(), limit=self.some(1, 100), forget_receipts_before=self.some(None, None, 10**15 * 2)
-        )
+        return c.Sweep(**self.header(), limit=self.some(1, 100), forget_receipts_older_than=self.some(None, None, 0))
 
     def import_task(self) -> c.Command:
         return c.ImportTask(

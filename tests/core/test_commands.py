@@ -81,8 +81,34 @@ def test_nothing_changes_in_an_archived_project_until_it_is_opened_again(team: T
         team.create()
     elif kind is c.RestoreEvents:
         team.refused(make(kind), Code.ALREADY_INITIALIZED)
-    else:
+    elif kind is not c.Sweep:
         team.refused(make(kind), Code.INVALID_TRANSITION)
+
+
+def test_in_an_archived_project_leases_run_out_and_what_was_delayed_falls_due(team: Team) -> None:
+    held, later = team.start(team.create()), team.create(ready_at=team.now + 3_000_000_000)
+    team.do(c.UpdateProject(archived=True))
+    team.refused(make(c.RenewLease, **held.proof()), Code.INVALID_TRANSITION)
+    team.tick(3_600)
+    assert team.do(c.Sweep()).count == 1
+    assert team.rows()["lease"][held.lease.id].ended_at == team.now
+    assert team.rows()["task"][later.id].claim_status == "ready"
+    team.do(c.UpdateProject(archived=False))
+    assert team.claim("ben") is not None
+
+
+def test_in_an_archived_project_nobody_is_asked_to_give_way(team: Team) -> None:
+    waits = {"name": "critical_waits", "patience": 60, "grace": 30}
+    team.do(c.UpdateProject(settings={"preemption": waits}))
+    held = team.start(team.create(), ttl=3_600_000_000)
+    team.create(priority="critical")
+    team.do(c.UpdateProject(archived=True))
+    team.tick(61)
+    team.sweep()
+    assert not team.rows()["lease"][held.lease.id].preempt_requested
+    team.do(c.UpdateProject(archived=False))
+    team.sweep()
+    assert team.rows()["lease"][held.lease.id].preempt_requested
 
 
 @pytest.mark.parametrize("kind", sendable(), ids=lambda kind: kind.__name__)

@@ -184,9 +184,9 @@ def test_replies_are_forgotten_when_a_sweep_says_so(team: Team) -> None:
     command = c.CreateTask(title="once", idempotency_key=KEYED)
     first = team.do(command)
     team.tick(25 * 3600)
-    team.do(c.Sweep(forget_receipts_before=team.now - 26 * 3600 * 1_000_000))
+    team.do(c.Sweep(forget_receipts_older_than=26 * 3600 * 1_000_000))
     assert team.do(command) == first
-    team.do(c.Sweep(forget_receipts_before=team.now))
+    team.do(c.Sweep(forget_receipts_older_than=24 * 3600 * 1_000_000))
     assert task_of(team.do(command)).id != task_of(first).id
 
 

@@ -369,7 +369,7 @@ RULES: Mapping[type[c.Command], Mapping[str, Rule]] = {
     c.DeleteTask: {"task_id": IDENT, "reason": LONG},
     c.BlockTask: {**ENDING, "reason": words(required=True), "blocked_by": several(IDENT, 32, names=True, size=64)},
     c.UnblockTask: {"task_id": IDENT, "note": LONG},
-    c.Sweep: {"limit": WEIGHT, "forget_receipts_before": COUNT},
+    c.Sweep: {"limit": WEIGHT, "forget_receipts_older_than": COUNT},
     c.AddRelationship: {
         **EDGE,
         "metadata": json_object(),

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 import arbeit.sync
+from arbeit.backends.memory import MemoryStore
+from arbeit.compose import Wiring
+from arbeit.core import commands as c
+from arbeit.core.model import Reply
+from arbeit.core.policy import EVERYTHING
+from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
+from arbeit.testing.contract import KEY
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -42,3 +49,31 @@ async def test_so_can_one_with_an_event_loop_whose_background_is_off() -> None:
         clock.tick(120)
         assert await hub.tend() == 1
         assert (await project.overview()).leases == ()
+
+
+def test_archived_projects_with_overdue_leases_keep_no_live_one_from_being_seen_to() -> None:
+    clock = VirtualClock()
+    store = MemoryStore(clock)
+    session = BlockingSession(Wiring(store, clock, KEY, {}))
+    keys = [*(f"a{number:03}" for number in range(120)), "live"]
+    for key in keys:
+        if key == "live":
+            clock.tick(10)  # more than leases differ in length
+        made = session.run(
+            key,
+            [
+                c.CreateProject(actor="ada", key=key),
+                c.CreateTask(actor="ada", title="T"),
+                c.ClaimTasks(actor="ada", agent="ada"),
+                *([c.UpdateProject(actor="ada", archived=True)] if key != "live" else []),
+            ],
+        )
+        assert all(isinstance(result, Reply) for result in made)
+    clock.tick(120)
+    due = {one.project for one in store.due(clock.now(), 100)}
+    assert len(due) == 100
+    assert "live" not in due, "it fell due last"
+    session.tend()
+    session.tend()
+    assert store.due(clock.now(), 1000) == []
+    assert {store.recent(key, 1, EVERYTHING)[0].type for key in keys} == {"task_reclaimed"}

@@ -28,7 +28,7 @@ COMMANDS = sorted(strategies.COMMANDS, key=lambda one: one.__name__)
 NOT_WRITTEN = {
     "actor", "after", "agent", "agent_id", "archived", "assignee", "attempt", "blocked_by", "capabilities",
     "causation_id", "claim_status", "completed", "completed_at", "correlation_id", "created_at", "due_at",
-    "entry_id", "expected_version", "file_operation", "finished_at", "force", "forget_receipts_before",
+    "entry_id", "expected_version", "file_operation", "finished_at", "force", "forget_receipts_older_than",
     "from_task_id", "idempotency_key", "imported", "item_ids", "key", "kind", "limit", "max_attempts",
     "max_in_progress", "max_leases", "max_ready", "max_runtime", "media_type", "n", "parent_id", "paused", "priority",
     "provider", "queue", "queues", "ready_at", "record_id", "requires", "review", "session_id", "sha256", "size",

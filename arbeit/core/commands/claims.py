@@ -88,12 +88,16 @@ class RenewLeases(Command):
 
 @frozen(weakref_slot=False, eq=False, repr=False, kw_only=True, field_transformer=checked_once)
 class Sweep(Command):
-    """Reclaim leases past their deadline and promote delayed tasks that are due, at most `limit` of each."""
+    """Reclaim leases past their deadline and promote delayed tasks that are due, at most `limit` of each.
+
+    Stored replies that are older than `forget_receipts_older_than` microseconds are dropped, by the store's own clock:
+    one process whose clock runs ahead must not make the keys of all others worthless.
+    """
 
     operation = "sweep"
     urgency = 2
     limit: int = field(default=100, validator=integer(1, 1000))
-    forget_receipts_before: int | None = field(default=None, validator=integer(0, optional=True))
+    forget_receipts_older_than: int | None = field(default=None, validator=integer(0, optional=True))
 
 
 Granting = ClaimTasks | StartTask | ResumeTask

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def sweep(view: View, command: Sweep, env: Env) -> Steps:
     """Take back what is past its deadline, promote what is due, and make room for critical work."""
     reclaimed = yield from sweep_due(view, env, command.limit)
-    yield from preempting.critical_preemptions(view, env)
+    if view.project is None or view.project.archived_at is None:
+        # Nobody can claim in an archive, so that nobody need give way.
+        yield from preempting.critical_preemptions(view, env)
     return Reply(count=reclaimed)
 
 

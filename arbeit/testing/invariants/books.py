@@ -109,7 +109,6 @@ class Book:
 
     project: str
     settings: Mapping[str, Any] = field(factory=dict)
-    archived: bool = False
     jobs: dict[str, Job] = field(factory=dict)
     tenures: dict[str, Tenure] = field(factory=dict)
     live: dict[str, Tenure] = field(factory=dict)
@@ -226,7 +225,6 @@ class Book:
 
     def _project_changed(self, _event: Event, fact: e.ProjectUpdated) -> None:
         self.settings = fact.changes.get("settings", self.settings)
-        self.archived = fact.changes.get("archived_at", self.archived or None) is not None
 
     def _queue(self, _event: Event, fact: e.QueueSet) -> None:
         share = self.queues.setdefault(fact.queue, Share())

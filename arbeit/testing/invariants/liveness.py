@@ -22,7 +22,7 @@ class ReclaimPromise(Bookkeeper):
     name = "reclaim_promise"
     promise = (
         "In the calm phase a lease whose holder has gone silent is ended at most the grace (10 s) after its deadline, "
-        "or after the calm began if that was later; but in an archived project nothing changes. At no time is one "
+        "or after the calm began if that was later, in an archived project as elsewhere. At no time is one "
         "taken back before its deadline, or its holder asked to give way given less than the project's grace."
     )
 
@@ -44,7 +44,7 @@ class ReclaimPromise(Bookkeeper):
         while self._deadlines and max(self._deadlines[0][0], self._calm_at) + self.terms.grace < now:
             deadline, project, lease = heappop(self._deadlines)
             tenure = self.book(project).tenures[lease]
-            if tenure.ended_at is None and tenure.expires_at == deadline and not self.book(project).archived:
+            if tenure.ended_at is None and tenure.expires_at == deadline:
                 self.say(f"lease {lease} on {tenure.task} ran out at {deadline}, and is still live at {now}")
 
     def happened(self, entry: Happened) -> None:

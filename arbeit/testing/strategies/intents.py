@@ -191,7 +191,7 @@ def _counted(words: Vocabulary) -> Fields:
         "upto": st.sampled_from((1, 2, 500)),
         "ready_at": words.moments,
         **dict.fromkeys(("due_at", "created_at", "updated_at", "started_at", "completed_at", "finished_at"), moment),
-        "forget_receipts_before": moment,
+        "forget_receipts_older_than": _or_none(length),
     }
 
 

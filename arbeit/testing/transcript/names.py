@@ -33,8 +33,8 @@ MOST = 8
 _ID = re.compile(rf"\b({'|'.join(LETTERS)})-[0-9a-z]{{10}}\b")
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 _WORD = re.compile(r"[\w.:/@!+-]{1,72}")
-_SPANS = frozenset({"ttl", "max_runtime", "waited"})
-_TIMES = frozenset({"ends_by", "deadline", "forget_receipts_before"})
+_SPANS = frozenset({"ttl", "max_runtime", "waited", "forget_receipts_older_than"})
+_TIMES = frozenset({"ends_by", "deadline"})
 
 
 class Names:
