@@ -249,11 +249,14 @@ class Asking(ABC):
 
     async def overview(self, project: str, actor: str) -> Overview | None:
         """A project at a glance, as far as an actor may see it."""
-        scope = self.kernel.scope(project, actor)
-        found = await self._read(self._store.overview, project, scope)
-        if found is not None:
-            self.kernel.seen(found.project, found.head.position, actor)
-        return within(found, scope) if found is not None else None
+
+        def seen(scope: Scope) -> Overview | None:
+            found = self._store.overview(project, scope)
+            if found is not None:
+                self.kernel.seen(found.project, found.head.position, actor)
+            return within(found, scope) if found is not None else None
+
+        return await self._within(project, actor, seen)
 
     async def projects(self) -> list[Project]:
         """Every project."""

@@ -81,12 +81,14 @@ class Kernel:
         view = self._views.pop(project, None) or View(project)
         self._views[project] = view
         if len(self._views) > _VIEWS:
-            self._views.popitem(last=False)
+            # What the view knew of the project is looked up again: the pulse says nothing of what was written here.
+            self._pulses.pop(self._views.popitem(last=False)[0], None)
         return Batch(view, commands, WIRE, self._environment)
 
     def drop_view(self, project: str) -> None:
         """Forget what is cached of a project: its transaction did not end as it should."""
         self._views.pop(project, None)
+        self._pulses.pop(project, None)
 
     def swept_batch(self, project: str, commands: Sequence[c.Command]) -> Batch:
         """A batch with a sweep in it where something is granted, or where none ran for a while.
@@ -219,15 +221,14 @@ class Kernel:
 
     def fresh_scope(self, project: str, actor: str) -> Scope:
         """`scope`, by what the project asks now, whichever process changed it; may block."""
-        if self.store.capabilities.shared:
-            pulse = self.store.pulse()
-            if self._pulses.get(project) != pulse:
-                found = self.store.standing(project)
-                if len(self._pulses) > _PROJECTS:
-                    self._pulses.clear()
-                self._pulses[project] = pulse
-                if found is not None:
-                    self._seen[project] = (found[1].position, found[0])
+        pulse = self.store.pulse()
+        if self._pulses.get(project) != pulse:
+            found = self.store.standing(project)
+            if len(self._pulses) > _PROJECTS:
+                self._pulses.clear()
+            self._pulses[project] = pulse
+            if found is not None:
+                self._seen[project] = (found[1].position, found[0])
         return self.scope(project, actor)
 
     def require_everything(self, project: str, actor: str) -> None:

@@ -204,7 +204,7 @@ class BlockingSession(Asking):
             return self._done(batch)
         self.kernel.drop_view(project)
         if batch.extra is not None and not isinstance(result, RowRefused):
-            _log_failure(project, result)
+            _log_failure("a batch with a sweep failed", project, result)
         if len(commands) > 1 or batch.extra is not None:
             # One of them spoiled the batch: alone, and without a sweep, each succeeds or fails for itself.
             return [outcome for command in commands for outcome in self._transact(project, [command], sweep=False)]
@@ -239,18 +239,23 @@ class BlockingSession(Asking):
     ) -> Sequence[Outcome | Exception]:
         """Find out under the lock whether a batch was committed; run it again if not."""
         for attempt in range(RESOLVE_TRIES):
-            probe = self.kernel.batch(project, ())
             try:
-                looked = self._store.transact([Job(project, probe.reads, probe.decide)])[0]
-                if isinstance(looked, Exception):
-                    raise looked
-                found = self.kernel.committed(batch, probe.view.head.position, batch.last_event)
-            except ArbeitError:
+                found = self._look(project, batch)
+            except Exception as failed:  # noqa: BLE001 - whatever it is, it is not known what became of the batch
+                if not isinstance(failed, ArbeitError):
+                    _log_failure("a look for a lost commit failed", project, failed)
                 self.kernel.drop_view(project)
                 time.sleep(self.kernel.jitter(POLL * 2**attempt))
                 continue
             return self._done(batch) if found else self._transact(project, commands)
         return [error] * len(commands)
+
+    def _look(self, project: str, batch: Batch) -> bool:
+        probe = self.kernel.batch(project, ())
+        looked = self._store.transact([Job(project, probe.reads, probe.decide)])[0]
+        if isinstance(looked, Exception):
+            raise looked
+        return self.kernel.committed(batch, probe.view.head.position, batch.last_event)
 
     def tend(self) -> int:
         """Reclaim what is overdue and promote what is due, in every project; how many projects had something."""
@@ -308,10 +313,9 @@ class BlockingSession(Asking):
 
     async def watch(self, project: str, after: int, actor: str) -> AsyncGenerator[Event, None]:
         """Events beyond a position, and then each as it is committed; ends when the session is closed."""
-        scope = self.kernel.scope(project, actor)
         while not self._closed:
             seen, pulse = self._events, self._store.pulse()
-            events = self._store.history(project, after, 500, scope)
+            events = self._store.history(project, after, 500, self.kernel.fresh_scope(project, actor))
             for event in events:
                 after = event.position
                 yield event
@@ -352,9 +356,8 @@ def _announcer(wiring: Wiring) -> Announcer | None:
     return wiring.signals if isinstance(wiring.signals, Announcer) else Announcer(wiring.signals, wiring.limits)
 
 
-def _log_failure(project: str, error: Exception) -> None:
+def _log_failure(what: str, project: str, error: Exception) -> None:
     import logging  # noqa: PLC0415 - when something went wrong: synchronous callers load no logging otherwise
 
-    logging.getLogger("arbeit").warning(
-        "a batch with a sweep failed in project %s", project, exc_info=error, extra={"project": project}
-    )
+    said = {"project": project}
+    logging.getLogger("arbeit").warning("%s in project %s", what, project, exc_info=error, extra=said)

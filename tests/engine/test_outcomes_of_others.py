@@ -14,6 +14,7 @@ from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Changes
 from arbeit.core.policy import EVERYTHING
 from arbeit.engine import Engine
+from arbeit.kernel import RESOLVE_TRIES
 from arbeit.ports import Job, LocalStore, OutcomeUnknown
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
@@ -23,6 +24,23 @@ from arbeit.testing.faults import PassingStore
 
 class _Lost(Exception):  # noqa: N818 - it says what happened
     pass
+
+
+class LosesForGood(PassingStore):
+    """Loses the answer to one transaction, and whoever asks about it gets an error that is none of Arbeit's."""
+
+    def __init__(self, store: LocalStore) -> None:
+        super().__init__(store)
+        self.armed = False
+        self.asked = 0
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        if not self.armed:
+            return self._store.transact(jobs)
+        self.asked += 1
+        if self.asked == 1:
+            raise OutcomeUnknown("the connection broke during the commit")
+        return [_Lost("no answer") for _ in jobs]
 
 
 class LosesOnce(PassingStore):
@@ -82,3 +100,38 @@ def test_a_lost_command_of_a_synchronous_caller_is_run_again_though_others_wrote
     (reply,) = session.run("demo", [c.CreateTask(actor="ada", title="ours")])
     assert not isinstance(reply, Exception)
     assert titles(store) == ["theirs", "ours"]
+
+
+@pytest.mark.anyio
+async def test_a_look_that_fails_in_an_unknown_way_is_told_to_the_caller_and_the_engine_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inner, clock = stores()
+    store = LosesForGood(inner)
+
+    async def at_once(_seconds: float) -> None:
+        return None
+
+    async with Engine(Wiring(store, clock, KEY, {}), background=False) as engine:
+        monkeypatch.setattr(clock, "sleep", at_once)
+        store.armed = True
+        with pytest.raises(OutcomeUnknown):
+            await engine.execute("demo", c.CreateTask(actor="ada", title="ours"))
+        assert store.asked == 1 + RESOLVE_TRIES
+        store.armed = False
+        await engine.execute("demo", c.CreateTask(actor="ada", title="again"))
+    assert titles(store) == ["ours"]
+
+
+def test_so_is_a_synchronous_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arbeit.session.time.sleep", lambda _seconds: None)
+    inner, clock = stores()
+    store = LosesForGood(inner)
+    session = BlockingSession(Wiring(store, clock, KEY, {}))
+    store.armed = True
+    (told,) = session.run("demo", [c.CreateTask(actor="ada", title="ours")])
+    assert isinstance(told, OutcomeUnknown)
+    assert store.asked == 1 + RESOLVE_TRIES
+    store.armed = False
+    (reply,) = session.run("demo", [c.CreateTask(actor="ada", title="again")])
+    assert not isinstance(reply, Exception)

@@ -9,7 +9,13 @@ import pytest
 
 import arbeit
 import arbeit.sync
+from arbeit.backends.memory import MemoryStore
+from arbeit.compose import Wiring
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.policies import BUILT_IN, QueueAccess
+from arbeit.testing.clock import VirtualClock
+from arbeit.testing.contract import KEY, WiredSyncHub
+from arbeit.testing.faults import FaultyStore
 
 READS: dict[str, Callable[[arbeit.sync.Project], object]] = {
     "find": lambda project: project.find(),
@@ -41,6 +47,49 @@ def test_a_reader_hears_at_once_that_another_process_asks_who_it_is(read: str, t
         assert caught.value.code is Code.UNAUTHENTICATED
         elsewhere.project("demo").update(settings={})
         assert project.find().tasks == ()
+
+
+def test_a_watcher_hears_nothing_more_once_another_process_asks_who_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL"
+    with arbeit.sync.open(url) as here, arbeit.sync.open(url, actor="lead") as elsewhere:
+        events = here.project("demo", create=True).watch()
+        assert next(events).type == "project_created"
+        elsewhere.project("demo").update(settings={"access": "named"})
+        with pytest.raises(ArbeitError) as caught:
+            next(events)
+        assert caught.value.code is Code.UNAUTHENTICATED
+
+
+def test_a_glance_shows_no_queue_that_another_process_has_just_taken_out_of_sight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = QueueAccess({"bob": frozenset({"open"})})
+    monkeypatch.setitem(BUILT_IN["access"], "some", (frozenset(), lambda _given: access))
+    url = f"sqlite:///{tmp_path}/team.db?synchronous=NORMAL"
+    with arbeit.sync.open(url, actor="bob") as here, arbeit.sync.open(url, actor="lead") as elsewhere:
+        project = here.project("demo", create=True)
+        project.create_task("T", queue="open")
+        project.create_task("T", queue="hidden")
+        assert {queue.name for queue in project.overview().queues} >= {"open", "hidden"}
+        elsewhere.project("demo").update(settings={"access": "some"})
+        assert {queue.name for queue in project.overview().queues} == {"open"}
+
+
+def test_what_a_process_itself_has_asked_of_readers_outlasts_a_transaction_that_failed() -> None:
+    clock = VirtualClock()
+    store = FaultyStore(MemoryStore(clock))
+    with WiredSyncHub(Wiring(store, clock, KEY, {})) as hub:
+        project = hub.project("demo", create=True)
+        lead = hub.project("demo", actor="lead")
+        project.overview()
+        project.update(settings={"access": "named"})
+        store.plan("fail")
+        with pytest.raises(ArbeitError) as failed:
+            lead.create_task("T")
+        assert failed.value.code is Code.STORE_UNAVAILABLE
+        with pytest.raises(ArbeitError) as caught:
+            project.history()
+        assert caught.value.code is Code.UNAUTHENTICATED
 
 
 def test_events_come_by_their_types_over_any_number_of_pages() -> None:
