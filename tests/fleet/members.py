@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
@@ -82,7 +82,8 @@ def freeze_inside(url: str, results: Connection) -> None:
 
     def stop() -> None:
         results.send("frozen")
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this thread: sent to the process, it may be taken by another while this one goes on to commit.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     opened = PostgresTarget(url).doom("decided", 2, 0, stop)
     with arbeit.sync.open(url, key=KEY) as hub:

@@ -65,7 +65,8 @@ FROZEN = 2
 def test_a_process_that_is_frozen_in_a_transaction_holds_the_others_up_for_seconds(
     postgres_url: str, start: Start
 ) -> None:
-    url = with_options(postgres_url, frozen=str(FROZEN))
+    # Between two statements, or in the middle of one that the driver has had parsed: each has its own limit.
+    url = with_options(postgres_url, frozen=str(FROZEN), timeout=str(FROZEN))
     with sync.open(url, key=members.KEY) as hub:
         project = hub.project("demo", create=True)
         process, pipe = start(members.freeze_inside, url)

@@ -45,7 +45,8 @@ NAMES: dict[type[c.Command], set[str]] = {c.SetSecret: {"name"}, c.UseSecret: {"
 def test_every_field_of_every_command_is_either_redacted_or_no_text(cls: type[Any]) -> None:
     written = {item.name for item in written_fields(cls)}
     left = {item.name for item in fields(cls)} - written - NAMES.get(cls, set())
-    assert left <= NOT_WRITTEN
+    # What is in a bulk renewal are commands of their own, tokens and lengths alone.
+    assert left - ({"items"} if kind is c.RenewLeases else set()) <= NOT_WRITTEN
     assert not written & NOT_WRITTEN
 
 
