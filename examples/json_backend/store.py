@@ -45,6 +45,11 @@ class JsonStore(MemoryStore):
             raise _unavailable(f"{path} cannot be opened: {error}") from error
         self._open = True
 
+    @property
+    def lead(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - it has no such method
+        """Roles would be forgotten with the process, so this store keeps none."""
+        raise AttributeError
+
     def lease_key(self) -> bytes:
         """The secret under which lease tokens are derived, made with the file."""
         return self._key

@@ -431,7 +431,7 @@ def test_a_database_of_the_version_before_takes_a_restore(lived: Team, file: Pat
     connection = sqlite3.connect(tmp_path / "sqlite.db")
     connection.executescript(
         "ALTER TABLE projects DROP COLUMN restoring; DROP INDEX tasks_status_priority; DROP TABLE leaders;"
-        "DROP TABLE offsets; PRAGMA user_version = 2;"
+        "DROP TABLE offsets; DROP TABLE vectors; DROP TABLE vector_indexes; PRAGMA user_version = 2;"
     )
     connection.close()
     with place(tmp_path, "sqlite", lived.clock) as hub:
