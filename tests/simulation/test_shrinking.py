@@ -29,8 +29,8 @@ def broken(seed: int) -> Run:
 
 @pytest.mark.usefixtures("_no_tokens_checked")
 def test_a_failing_world_is_made_smaller_and_fails_alike() -> None:
-    run = broken(9)
-    smallest = Shrinker(run, runs=20).shrink()
+    run = broken(6)
+    smallest = Shrinker(run, runs=40).shrink()
     assert smallest.failure == run.failure
     assert len(smallest.config.members) < len(run.config.members) / 2
     assert len(smallest.config.faults) < len(run.config.faults)
