@@ -3,9 +3,12 @@
 import json
 import logging
 import shlex
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+from arbeit.core import decide
 from arbeit.core.decide import base
 from arbeit.testing import simulate as command_line
 from arbeit.testing.simulation import Plan, Run, Shrinker, drawn, simulate, world
@@ -17,6 +20,9 @@ from arbeit.testing.simulation.many import command, outcome
 
 @pytest.fixture
 def _no_tokens_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Modules that are loaded when they are used would keep what they found here for good.
+    for module in iter_modules(decide.__path__):
+        import_module(f"{decide.__name__}.{module.name}")
     monkeypatch.setattr(base, "refuse_token", lambda *_: None)
 
 
