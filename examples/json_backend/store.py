@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 
@@ -46,7 +47,7 @@ class JsonStore(MemoryStore):
         self._open = True
 
     @property
-    def lead(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - it has no such method
+    def lead(self) -> Any:  # noqa: ANN401 - it has no such method
         """Roles would be forgotten with the process, so this store keeps none."""
         raise AttributeError
 
