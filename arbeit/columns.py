@@ -11,7 +11,7 @@ from arbeit.core import model
 from arbeit.core.compact import compact
 from arbeit.core.declare import frozen
 from arbeit.core.model import EMPTY, freeze
-from arbeit.core.record import builder, names_of
+from arbeit.core.record import builder, change, names_of
 
 # Columns that are not plain text or integers.
 _LISTS = frozenset({"labels", "blocked_by", "acceptance", "evidence", "capabilities", "handed"})
@@ -138,6 +138,17 @@ def row_of(project: str, kind: str, entity: Any, position: int) -> Sequence[Any]
     if kind == "task":
         return (project, *row, entity.group)
     return (project, *row, position) if kind in BESIDE else (project, *row)
+
+
+LIVENESS = frozenset({"expires_at", "heartbeat_at"})
+"""Columns of a lease that renewals alone move."""
+
+
+def changed_row(project: str, kind: str, entity: Any, position: int) -> Sequence[Any]:  # noqa: ANN401 - one of any kind
+    """An entity's new state as a row, with nothing where the table knows better: in the liveness of a lease."""
+    if kind == "lease":
+        entity = change(entity, **dict.fromkeys(LIVENESS))
+    return row_of(project, kind, entity, position)
 
 
 WORDS = frozenset({"title", "intent", "description"})

@@ -429,7 +429,12 @@ class View:
     def extend(self, lease: Lease, expires_at: int) -> None:
         """Move a lease's deadline to this moment, as far as it may be moved; no sign of life is told of."""
         until = expires_at if lease.ends_by is None else min(expires_at, lease.ends_by)
-        self.beats[lease.id] = Beat(lease.id, max(until, lease.expires_at), lease.heartbeat_at)
+        self.bound(lease, max(until, lease.expires_at))
+
+    def bound(self, lease: Lease, expires_at: int) -> None:
+        """Have a lease end at this moment, whatever was said before; a sign of life in this batch stays one."""
+        before = self.beats.get(lease.id)
+        self.beats[lease.id] = Beat(lease.id, expires_at, None if before is None else before.heartbeat_at)
 
     def _table(self, kind: str) -> dict[Any, Any]:
         return getattr(self, _TABLES[kind])  # type: ignore[no-any-return]  # every table is a dict

@@ -235,7 +235,8 @@ class Tables:
             self.receipts[receipt.actor, receipt.operation, receipt.key] = receipt
         for beat in changes.beats:
             lease = self.leases[beat.lease_id]
-            self.leases[lease.id] = change(lease, expires_at=beat.expires_at, heartbeat_at=beat.heartbeat_at)
+            seen = lease.heartbeat_at if beat.heartbeat_at is None else beat.heartbeat_at
+            self.leases[lease.id] = change(lease, expires_at=beat.expires_at, heartbeat_at=seen)
             if lease.ended_at is None:
                 heapq.heappush(self._deadlines, (beat.expires_at, lease.id))
         for event in changes.events:
@@ -264,11 +265,15 @@ class Tables:
         table = self.by_kind[kind]
         for entity in entities:
             key = _key(kind, entity)
+            row = entity
             if kind in {"queue", "group"}:
                 self._touched[kind, key] = position
             else:
-                self._index(kind, entity, table.get(key))
-            table[key] = entity
+                old = table.get(key)
+                if kind == "lease" and old is not None:
+                    row = change(entity, expires_at=old.expires_at, heartbeat_at=old.heartbeat_at)
+                self._index(kind, row, old)
+            table[key] = row
 
     def _index(self, kind: str, entity: Any, old: Any) -> None:  # noqa: ANN401 - one entity of any kind
         if kind == "task":

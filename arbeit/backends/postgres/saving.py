@@ -34,7 +34,7 @@ class Saving:
         due = NEVER
         for entities, adds in ((changes.new, True), (changes.changed, False)):
             for kind, rows in entities.items():
-                told = _with_beats(rows, beats) if kind == "lease" and beats else rows
+                told = _with_beats(rows, beats, adds=adds) if kind == "lease" else rows
                 due = min(due, _due(kind, told))
                 for some, leave_out in _alike(kind, told, changes, adds=adds):
                     made.rows(kind, [row_of(project, kind, one, position) for one in some], leave_out, adds=adds)
@@ -75,13 +75,18 @@ def _base(changes: Changes) -> int:
     return (changes.head.position - len(changes.events)) << SEQ_BITS
 
 
-def _with_beats(leases: Sequence[Lease], beats: dict[str, Beat]) -> list[Lease]:
-    """Leases with their renewals of the same batch: one statement may touch a row but once."""
+def _with_beats(leases: Sequence[Lease], beats: dict[str, Beat], *, adds: bool) -> list[Lease]:
+    """Leases with their renewals of the same batch, as one statement may touch a row but once.
+
+    What a changed lease says of its liveness is not written, so that without a renewal it says nothing of it.
+    """
     told = []
     for lease in leases:
         beat = beats.pop(lease.id, None)
+        expires_at = beat.expires_at if beat is not None else lease.expires_at if adds else None
+        seen = beat.heartbeat_at if beat is not None else None
         told.append(
-            change(lease, expires_at=beat.expires_at, heartbeat_at=beat.heartbeat_at) if beat is not None else lease
+            change(lease, expires_at=expires_at, heartbeat_at=lease.heartbeat_at if adds and seen is None else seen)
         )
     return told
 
@@ -104,7 +109,8 @@ def _alike(
 
 def _due(kind: str, rows: Sequence[Any]) -> int:
     if kind == "lease":
-        return min((row.expires_at for row in rows if row.ended_at is None), default=NEVER)
+        moved = (row.expires_at for row in rows if row.ended_at is None and row.expires_at is not None)
+        return min(moved, default=NEVER)
     if kind == "task":
         return min((row.ready_at for row in rows if row.claim_status == "delayed"), default=NEVER)
     return NEVER

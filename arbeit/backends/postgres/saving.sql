@@ -16,7 +16,8 @@ INSERT INTO {schema}.dues (project, at) VALUES ($1, %1::bigint)
 UPDATE {schema}.dues SET at = %1::bigint WHERE project = $1 AND at > %1::bigint
 
 -- name: beats
-UPDATE {schema}.leases AS t SET expires_at = u.expires_at, heartbeat_at = u.heartbeat_at
+UPDATE {schema}.leases AS t SET expires_at = u.expires_at,
+    heartbeat_at = coalesce(u.heartbeat_at, t.heartbeat_at)
 FROM unnest(%1::text[], %2::bigint[], %3::bigint[]) AS u (id, expires_at, heartbeat_at)
 WHERE t.project = $1 AND t.id = u.id
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from arbeit.columns import BESIDE, CODECS, KEYS
+from arbeit.columns import BESIDE, CODECS, KEYS, LIVENESS
 from arbeit.core.declare import frozen
 
 SEQUENCED = frozenset({"task", "relationship", "entry", "item", "session", "file", "artifact", "run"})
@@ -113,11 +113,15 @@ def insert_of(kind: str, schema: str, first: int, *, one: bool) -> str:
 
 @cache
 def update_of(kind: str, schema: str, first: int, *, one: bool, leave_out: frozenset[str] = frozenset()) -> str:
-    """What stores rows' new state, parameters as `insert_of` has them; some columns may stay as they are."""
+    """What stores rows' new state, parameters as `insert_of` has them; some columns may stay as they are.
+
+    A lease's liveness stays as it is where it is given as NULL.
+    """
     told, keys = written(kind, leave_out), KEYS.get(kind, ("id",))
     values = _parameters(told.types, first) if one else [f"u.{name}" for name in told.columns]
     pairs = list(zip(told.columns, values, strict=True))
-    sets = ", ".join(f"{name} = {value}" for name, value in pairs if name not in keys)
+    told_values = ((name, f"coalesce({value}, t.{name})" if name in LIVENESS else value) for name, value in pairs)
+    sets = ", ".join(f"{name} = {value}" for name, value in told_values if name not in keys)
     same = [f"t.{name} = {value}" for name, value in pairs if name in keys]
     if kind != "project":
         same.insert(0, "t.project = $1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arbeit.columns import BESIDE, CODECS, KEYS
+from arbeit.columns import BESIDE, CODECS, KEYS, LIVENESS
 
 
 def insert_of(kind: str) -> str:
@@ -14,13 +14,17 @@ def insert_of(kind: str) -> str:
 
 
 def update_of(kind: str, leave_out: frozenset[str] = frozenset()) -> str:
-    """The statement that stores an entity's new state, parameters in the same order as `insert_of`."""
+    """The statement that stores an entity's new state, parameters in the same order as `insert_of`.
+
+    A lease's liveness stays as it is where a parameter is NULL.
+    """
     codec = CODECS[kind]
     keys = KEYS.get(kind, ("id",))
     extra = (BESIDE[kind],) if kind in BESIDE else ()
     first = 1 if kind == "project" else 2
     numbered = {name: number for number, name in enumerate((*codec.columns, *extra), start=first)}
-    sets = ", ".join(f"{name} = ?{at}" for name, at in numbered.items() if name not in keys and name not in leave_out)
+    values = {name: f"coalesce(?{at}, {name})" if name in LIVENESS else f"?{at}" for name, at in numbered.items()}
+    sets = ", ".join(f"{name} = {value}" for name, value in values.items() if name not in {*keys, *leave_out})
     where = [f"{name} = ?{numbered[name]}" for name in keys]
     if kind != "project":
         where.insert(0, "project = ?1")

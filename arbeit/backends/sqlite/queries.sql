@@ -165,7 +165,7 @@ UPDATE receipts SET reply = ? WHERE project = ? AND actor = ? AND operation = ? 
 DELETE FROM receipts WHERE project = ? AND at < ?
 
 -- name: save_beat
-UPDATE leases SET expires_at = ?, heartbeat_at = ? WHERE project = ? AND id = ?
+UPDATE leases SET expires_at = ?, heartbeat_at = coalesce(?, heartbeat_at) WHERE project = ? AND id = ?
 
 -- name: history
 SELECT {event} FROM events WHERE project = ? AND position > ? ORDER BY position LIMIT ?

@@ -24,7 +24,7 @@ from arbeit.backends.sqlite.opening import APPLICATION_ID, BUSY_MILLISECONDS, as
 from arbeit.backends.sqlite.reading import Reader
 from arbeit.backends.sqlite.scrubbing import MARK, PATIENCE, Scrubber
 from arbeit.backends.sqlite.vectors import Vectoring, forget_erased
-from arbeit.columns import CODECS, row_of
+from arbeit.columns import CODECS, changed_row, row_of
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.later import Later
 from arbeit.core.loads import Reads
@@ -245,7 +245,7 @@ class SQLiteStore(Leading, Vectoring):
         for kind, entities in changes.new.items():
             self._inserter.insert(kind, [row_of(project, kind, entity, position) for entity in entities])
         for kind, entities in changes.changed.items():
-            rows = [row_of(project, kind, entity, position) for entity in entities]
+            rows = [changed_row(project, kind, entity, position) for entity in entities]
             if kind == "task" and changes.reworded is not None:
                 other = frozenset(changes.reworded)
                 if other:

@@ -170,7 +170,7 @@ def preempt_requested(view: View, fact: e.PreemptRequested, stamp: Stamp) -> Non
     # The deadline moves to the end of the grace, whatever an older renewal said, here and in what is to be written.
     asked = {"preempt_requested": True, "ends_by": fact.ends_by, "expires_at": fact.ends_by}
     view.put("lease", lease.id, change(lease, **asked))
-    view.beats.pop(lease.id, None)
+    view.bound(lease, fact.ends_by)
     touch(view, fact.task_id, stamp)
 
 

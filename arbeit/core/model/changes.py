@@ -39,11 +39,12 @@ class Event:
 
 @frozen(weakref_slot=False)
 class Beat:
-    """A renewal: liveness only, so no event tells of it."""
+    """A lease's new deadline: liveness only, so no event tells of it."""
 
     lease_id: str
     expires_at: int
-    heartbeat_at: int
+    heartbeat_at: int | None
+    """The sign of life that moved it; None where there was none, and the last one known stays."""
 
 
 @frozen(weakref_slot=False)
@@ -66,6 +67,9 @@ class Changes:
     `new` and `changed` hold entities by kind, `gone` their keys. `erased` are (position, data) of earlier events
     whose text goes for good, `reissued` the receipts that lose it. `reworded` are the changed tasks whose title,
     intent or description is another; None where nobody looked. Empty changes mean: write nothing.
+
+    `beats` alone move `expires_at` and `heartbeat_at` of leases that exist: renewals leave the head where it is, so
+    a batch may know a lease without its latest, and what a `changed` lease says of the two is not written.
     """
 
     head: Head

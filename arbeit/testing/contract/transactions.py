@@ -15,6 +15,7 @@ from arbeit.core import commands as c
 from arbeit.core.loads import Reads
 from arbeit.core.model import SECOND, ZERO_HASH, Beat, Changes, Head, Receipt
 from arbeit.core.policy import EVERYTHING
+from arbeit.core.record import change
 from arbeit.ports import Job, LocalStore, Query
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import START, VirtualClock
@@ -222,6 +223,31 @@ class Transactions(Opening):
         assert after == before
         assert store.history(DEMO, 0, 1000, EVERYTHING) == events
 
+    def test_a_change_of_a_lease_leaves_its_liveness_to_renewals(
+        self, session: BlockingSession, store: LocalStore, clock: VirtualClock
+    ) -> None:
+        furnish(session, clock.now())
+        stale, other = live(store)[:2]
+        beat = Beat(stale.id, stale.expires_at + 5, clock.now() + 3)
+        transact(store, Scribe(events=0, beats=(beat,)))
+        transact(store, Scribe(changed={"lease": [change(stale, accepted=False), change(other, accepted=False)]}))
+        rows = store.rows(DEMO)["lease"]
+        assert rows[stale.id] == change(
+            stale, accepted=False, expires_at=beat.expires_at, heartbeat_at=beat.heartbeat_at
+        )
+        assert rows[other.id] == change(other, accepted=False)
+
+    def test_a_deadline_that_is_moved_without_a_sign_of_life_leaves_the_last_one(
+        self, session: BlockingSession, store: LocalStore, clock: VirtualClock
+    ) -> None:
+        furnish(session, clock.now())
+        first, second = live(store)[:2]
+        moved = (Beat(first.id, first.expires_at + 5, None), Beat(second.id, second.expires_at + 6, None))
+        transact(store, Scribe(changed={"lease": [change(first, preempt_requested=True)]}, beats=moved))
+        rows = store.rows(DEMO)["lease"]
+        assert rows[first.id] == change(first, preempt_requested=True, expires_at=first.expires_at + 5)
+        assert rows[second.id] == change(second, expires_at=second.expires_at + 6)
+
     def test_a_renewed_lease_falls_due_later(
         self, session: BlockingSession, store: LocalStore, clock: VirtualClock
     ) -> None:
@@ -231,6 +257,21 @@ class Transactions(Opening):
         do(session, c.RenewLease(actor="ada", task_id="t1", token=token))
         assert store.due(grant.lease.expires_at, 10) == []
         assert [due.at for due in store.due(grant.lease.expires_at + 6 * SECOND, 10)] == [clock.now() + 10 * SECOND]
+
+    def test_a_holder_that_is_asked_to_give_way_was_last_seen_when_it_renewed(
+        self, session: BlockingSession, store: LocalStore, clock: VirtualClock
+    ) -> None:
+        do(session, c.CreateProject(key=DEMO), c.RegisterAgent(actor="boss", agent_id="boss", persona="supervisor"))
+        do(session, c.CreateTask(task_id="t1", title="T"))
+        grant, token = start(session, "t1", "ada", ttl=100 * SECOND)
+        clock.tick(6)
+        do(session, c.RenewLease(actor="ada", task_id="t1", token=token))
+        renewed = clock.now()
+        clock.tick(3)
+        do(session, c.PreemptTask(actor="boss", task_id="t1"))
+        lease = store.rows(DEMO)["lease"][grant.lease.id]
+        assert lease.heartbeat_at == renewed
+        assert lease.expires_at == lease.ends_by
 
     def test_projects_do_not_see_each_other(
         self, session: BlockingSession, store: LocalStore, clock: VirtualClock

@@ -328,12 +328,12 @@ class Times(Bookkeeper):
             if at is not None and at > now:
                 self.say(f"{name} of {row.id} is {at}, after the commit that wrote it, at {now}")
 
-    def _judge_beat(self, book: Book, lease: str, until: int, at: int, now: int) -> None:
+    def _judge_beat(self, book: Book, lease: str, until: int, at: int | None, now: int) -> None:
         self.judged += 1
         tenure = book.tenures.get(lease)
         if tenure is not None and tenure.ends_by is not None and until > tenure.ends_by:
             self.say(f"lease {lease} was renewed until {until}, though its run must end by {tenure.ends_by}")
-        if at > now:
+        if at is not None and at > now:
             self.say(f"lease {lease} was renewed at {at}, after the commit that says so, at {now}")
 
     def fact(self, book: Book, event: Event, fact: Fact) -> None:

@@ -40,7 +40,8 @@ class FoldEqualsRows(Checker):
         for kind, entities in (*entry.changes.new.items(), *entry.changes.changed.items()):
             table = rows.setdefault(kind, {})
             for entity in entities:
-                table[key_of(kind, entity)] = entity
+                key = key_of(kind, entity)
+                table[key] = _with_liveness(entity, table[key]) if kind == "lease" and key in table else entity
         for kind, keys in entry.changes.gone.items():
             for key in keys:
                 rows.get(kind, {}).pop(key, None)
@@ -48,7 +49,8 @@ class FoldEqualsRows(Checker):
         for beat in entry.changes.beats:
             if beat.lease_id in leases:
                 lease = leases[beat.lease_id]
-                leases[lease.id] = evolve(lease, expires_at=beat.expires_at, heartbeat_at=beat.heartbeat_at)
+                seen = lease.heartbeat_at if beat.heartbeat_at is None else beat.heartbeat_at
+                leases[lease.id] = evolve(lease, expires_at=beat.expires_at, heartbeat_at=seen)
         self._heads[entry.project] = entry.changes.head
 
     def stored(self, entry: Stored) -> None:
@@ -98,6 +100,11 @@ def tables(view: View) -> Rows:
         "secret": view.secrets,
     }
     return {kind: {key: row for key, row in table.items() if row is not None} for kind, table in found.items()}
+
+
+def _with_liveness(changed: Lease, known: Lease) -> Lease:
+    """A changed lease as it is stored: its deadline and its last sign of life are moved by renewals alone."""
+    return evolve(changed, expires_at=known.expires_at, heartbeat_at=known.heartbeat_at)
 
 
 def _settled(rows: Mapping[str, Mapping[Any, Any]]) -> Rows:

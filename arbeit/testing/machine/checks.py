@@ -8,8 +8,7 @@ from typing import Any
 
 from arbeit import audit
 from arbeit.core.errors import ArbeitError
-from arbeit.core.model import Lease, Relationship, Reply, Task
-from arbeit.core.record import change
+from arbeit.core.model import Relationship, Reply, Task
 from arbeit.core.view import View
 from arbeit.wire import WIRE
 
@@ -25,13 +24,6 @@ def spoken(result: Reply | ArbeitError) -> str:
     return repr((result.code, result.message, result.suggestions, result.retryable, data))
 
 
-def comparable(row: Any) -> Any:  # noqa: ANN401 - one entity of any kind
-    """A row without the last renewal of a lease that has ended, which depends on who had it in mind."""
-    if isinstance(row, Lease) and row.ended_at is not None:
-        return change(row, expires_at=0, heartbeat_at=0)
-    return row
-
-
 def differences(found: Rows, wanted: Rows) -> Iterator[str]:
     """Every row that is not what it should be, in words."""
     for kind, table in wanted.items():
@@ -39,7 +31,7 @@ def differences(found: Rows, wanted: Rows) -> Iterator[str]:
         if have == table:
             continue
         for key in sorted(table.keys() | have.keys(), key=str):
-            mine, theirs = comparable(have.get(key)), comparable(table.get(key))
+            mine, theirs = have.get(key), table.get(key)
             if mine != theirs:
                 yield f"{kind} {key} is {mine}, and should be {theirs}"
 

@@ -140,8 +140,8 @@ class Reference:
                 del self.rows[kind][key]
         for beat in changes.beats:
             lease = self.rows["lease"][beat.lease_id]
-            renewed = change(lease, expires_at=beat.expires_at, heartbeat_at=beat.heartbeat_at)
-            self.rows["lease"][lease.id] = renewed
+            seen = lease.heartbeat_at if beat.heartbeat_at is None else beat.heartbeat_at
+            self.rows["lease"][lease.id] = change(lease, expires_at=beat.expires_at, heartbeat_at=seen)
         self.events += changes.events
         for position, data in changes.erased:
             self.events[position - 1] = change(self.events[position - 1], data=data)
