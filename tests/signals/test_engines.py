@@ -112,8 +112,9 @@ async def test_of_two_processes_one_gets_the_task_and_one_claimer_of_the_other_l
         before = s.store.transactions
         await s.there.create_task("T")
         await wait_all_tasks_blocked()
-        # Its own process heard of it first; of the three that wait here, one has looked.
-        assert (line.got, s.here.got, s.store.transactions - before) == ([("d", "T")], [], 1)
+        # Which process is first is the event loop's to say (trio draws lots); of the three that wait here, one looked.
+        assert line.got + s.here.got in ([("d", "T")], [("a", "T")])
+        assert s.store.transactions - before == 1
 
 
 async def test_who_looks_in_vain_passes_the_hint_on_to_one_that_is_not_like_it() -> None:
