@@ -53,7 +53,7 @@ async def test_memory_needs_no_threads() -> None:
         async with await _claimed(project) as work:
             await work.renew()
         assert (await project.verify()).ok
-        assert set(threading.enumerate()) == before
+        assert set(threading.enumerate()) <= before
 
 
 def test_threads_end_with_the_event_loop(tmp_path: Path, anyio_backend: str) -> None:

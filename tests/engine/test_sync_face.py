@@ -205,7 +205,7 @@ def test_what_another_process_creates_reaches_a_waiting_claimer(tmp_path: Path) 
 def test_entered_work_is_renewed_from_one_thread(pulse: Pulse) -> None:
     before = set(threading.enumerate())
     first, second, third = pulse.claim(), pulse.claim(), pulse.claim()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     with first, second:
         (heart,) = set(threading.enumerate()) - before
         assert heart.name == "arbeit-heart"
@@ -277,8 +277,8 @@ def test_the_heart_stops_with_the_hub_even_while_work_is_entered(open_store: Cal
         work = pulse.claim()
         work.__enter__()
         pulse.beat()
-        assert set(threading.enumerate()) != before
-    assert set(threading.enumerate()) == before
+        assert set(threading.enumerate()) - before
+    assert set(threading.enumerate()) <= before
     with pytest.raises(ArbeitError) as caught:
         work.note("too late")
     assert caught.value.code is Code.NOT_INITIALIZED

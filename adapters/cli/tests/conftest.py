@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,11 @@ if CLEAN.pop("PYTHONDONTWRITEBYTECODE", None):
     # Hundreds of processes: each would compile everything anew.
     _BYTECODE = tempfile.TemporaryDirectory(prefix="arbeit-bytecode-")
     CLEAN["PYTHONPYCACHEPREFIX"] = _BYTECODE.name
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background has them, and all that they start, deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Answer(NamedTuple):

@@ -183,7 +183,7 @@ def test_on_a_terminal_it_follows_and_leaves_the_terminal_as_it_was(folder: Fold
             project.create_task("While you look")
             assert screen.read_until(lambda: screen.shows("2 open")), screen.screen.display
             os.write(screen.master, key)
-            assert screen.read_until(lambda: process.poll() is not None or b"\x1b[?1049l" in screen.raw)
+            assert screen.read_until(lambda: b"\x1b[?1049l" in screen.raw and b"\x1b[?25h" in screen.raw)
             assert process.wait(20) == 0
         finally:
             if process.poll() is None:
