@@ -183,10 +183,7 @@ class Hub:
         Raises:
             ArbeitError: INVALID_INPUT for a sink that cannot be read back, and whatever `relay` raises.
         """
-        if name is None and not isinstance(sink, str):
-            name = type(sink).__name__
-        made = relay.Shadow(self._wired, {name: sink} if name is not None else [str(sink)])
-        return await made.run()
+        return await relay.Shadow.named(self._wired, sink, name).run()
 
     @property
     def _wired(self) -> Wiring:

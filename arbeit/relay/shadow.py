@@ -260,6 +260,17 @@ class Shadow:
         self._sink = cast("Readable", sink)
         self._relay = Relay(wiring, {self.name: _Kept(self._sink)}, pace=pace)
 
+    @classmethod
+    def named(cls, wiring: Wiring, sink: str | EventSink, name: str | None) -> Shadow:
+        """One sink under a name; None: the name that its URL says, or its class.
+
+        Raises:
+            ArbeitError: as the class does.
+        """
+        if name is None and not isinstance(sink, str):
+            name = type(sink).__name__
+        return cls(wiring, {name: sink} if name is not None else [str(sink)])
+
     async def run(self) -> ShadowReport:
         """Give the sink everything that it lacks, read it back, and compare; closes the sink."""
         try:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from arbeit.compose import wire_up
+from arbeit.compose import Wiring, wire_up
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code, project_not_found
+from arbeit.core.later import Later
 from arbeit.core.limits import check_text
 from arbeit.core.model import EMPTY
 from arbeit.core.model import Project as ProjectEntity
-from arbeit.kernel import unopened
-from arbeit.ports import Clock, EmbedderLike, SecretProvider
+from arbeit.kernel import closed, unopened
+from arbeit.ports import Clock, EmbedderLike, EventSink, SecretProvider
 from arbeit.project import Project as AsyncProject
 from arbeit.project.across import Turns, claim_across
 from arbeit.session import BlockingSession
 from arbeit.sync.driving import run
 from arbeit.sync.heart import Heart
+from arbeit.sync.looping import Loops
 from arbeit.sync.project import Project
 from arbeit.sync.work import Work
+
+if TYPE_CHECKING:
+    from arbeit import relay
+    from arbeit.relay import ShadowReport
+else:
+    relay = Later("arbeit.relay")
 
 
 class Hub:
@@ -41,7 +49,9 @@ class Hub:
         self._arguments = (url, clock, key, policies, plugins, secrets, embedder)
         self.actor = actor
         self._opened: BlockingSession | None = None
+        self._wiring: Wiring | None = None
         self._turns = Turns()
+        self._loops = Loops()
 
     @property
     def _session(self) -> BlockingSession:
@@ -55,10 +65,14 @@ class Hub:
         wiring = wire_up(
             url, clock=clock, key=key, overrides=policies, plugins=plugins, secrets=secrets, embedder=embedder
         )
+        self._start(wiring)
+        return self
+
+    def _start(self, wiring: Wiring) -> None:
+        self._wiring = wiring
         self._opened = BlockingSession(wiring)
         self._heart = Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
-        return self
 
     def __exit__(
         self,
@@ -66,7 +80,8 @@ class Hub:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop renewing, and close the store."""
+        """End relays in other threads, stop renewing, and close the store."""
+        self._loops.close()
         self._heart.close()
         self._session.close()
 
@@ -139,6 +154,51 @@ class Hub:
         one that only reads where no such process runs, this makes what it reads true by the clock.
         """
         return self._session.tend()
+
+    def relay(
+        self,
+        sinks: Iterable[str] | Mapping[str, str | EventSink],
+        *,
+        from_now: bool = False,
+        ttl: float = 3.0,
+        until_caught_up: bool = False,
+    ) -> None:
+        """Publish every project's events to sinks, in an event loop of its own that runs in this thread.
+
+        It ends when another thread leaves the hub's `with`, which waits for it, or, in the main thread, at Ctrl-C: both
+        after handing over. New events are looked for twice a second. The arguments are those of `arbeit.Hub.relay`.
+
+        Raises:
+            ArbeitError: what `arbeit.Hub.relay` raises; NOT_INITIALIZED for a closed hub, also where it was closed
+                before the sinks had everything that `until_caught_up` waits for.
+        """
+        made = relay.Relay(self._wired, sinks, pace=relay.Pace(ttl=ttl), from_now=from_now)
+
+        async def publish() -> bool:
+            await made.run(until_caught_up=until_caught_up)
+            return True
+
+        if not self._loops.run(publish) and until_caught_up:
+            raise closed()
+
+    def shadow(self, sink: str | EventSink, *, name: str | None = None) -> ShadowReport:
+        """Publish to a sink that serves nobody, read it back, and say where it differs from the log.
+
+        In an event loop of its own that runs in this thread, and ends as that of `relay` does.
+
+        Raises:
+            ArbeitError: what `arbeit.Hub.shadow` raises; NOT_INITIALIZED where the hub is closed, or was meanwhile.
+        """
+        report = self._loops.run(relay.Shadow.named(self._wired, sink, name).run)
+        if report is None:
+            raise closed()
+        return report
+
+    @property
+    def _wired(self) -> Wiring:
+        if self._wiring is None:
+            raise unopened()
+        return self._wiring
 
     def projects(self) -> list[ProjectEntity]:
         """Every project of the store, by key."""

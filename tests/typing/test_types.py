@@ -14,7 +14,7 @@ from tests.typing import asynchronous, mistakes, synchronous
 
 PAIRS = {"Hub": (arbeit.Hub, sync.Hub), "Project": (arbeit.Project, sync.Project), "Work": (arbeit.Work, sync.Work)}
 # What only an event loop or the library itself calls.
-INNER = {"work", "leave", "lost", "renewed", "relay", "shadow"}
+INNER = {"work", "leave", "lost", "renewed"}
 _PLAIN = {"as_", "handle", "hold", "let_go", "read_artifact", "watch"}
 """Verbs that ask no store: nobody waits for them."""
 

@@ -16,7 +16,6 @@ from arbeit.compose import Wiring
 from arbeit.core.model import Event
 from arbeit.engine import Engine
 from arbeit.session import BlockingSession
-from arbeit.sync.heart import Heart
 
 
 class WiredHub(hub.Hub):
@@ -24,6 +23,7 @@ class WiredHub(hub.Hub):
 
     def __init__(self, wiring: Wiring, *, actor: str = "anonymous", background: bool = True) -> None:
         super().__init__("wired:", actor=actor)
+        self._wiring = wiring
         self._opened = Engine(wiring, background=background)
 
     @property
@@ -42,7 +42,7 @@ class WiredSyncHub(sync.Hub):
 
     def __init__(self, wiring: Wiring, *, actor: str = "anonymous") -> None:
         super().__init__("wired:", actor=actor)
-        self._wiring = wiring
+        self._given = wiring
 
     @property
     def session(self) -> BlockingSession:
@@ -51,9 +51,7 @@ class WiredSyncHub(sync.Hub):
 
     def __enter__(self) -> Self:
         """Start the session."""
-        self._opened = BlockingSession(self._wiring)
-        self._heart = Heart(self._session)
-        self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
+        self._start(self._given)
         return self
 
 
