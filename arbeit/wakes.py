@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Never
@@ -22,7 +23,7 @@ log = logging.getLogger("arbeit")
 
 _VERSION = 1
 _MOST_NAMES = 64
-"""Queues, requirement sets and agents that a wake names; one of more says that anything may have changed."""
+"""Queues, requirement sets, agents and leases that a wake names; one of more says that anything may have changed."""
 _MOST_PROJECTS = 1_000
 
 Hear = Callable[[Wake | None], None]
@@ -34,6 +35,16 @@ def places(queue: Queue, *, opened: bool) -> int:
     if not queue.ready or not pickable(queue) or not (opened or limit is not None):
         return 0
     return queue.ready if limit is None else min(queue.ready, limit - queue.in_progress)
+
+
+def changed_by_others(changes: Changes) -> tuple[str, ...]:
+    """The leases that somebody else than their holder changed: asked to give way, or ended."""
+    acted = {(event.actor, event.task_id) for event in changes.events}
+    return tuple(
+        lease.id
+        for lease in changes.changed.get("lease", ())
+        if (lease.preempt_requested or lease.ended_at is not None) and (lease.agent_id, lease.task_id) not in acted
+    )
 
 
 def wake_of(project: str, changes: Changes) -> Wake:
@@ -50,7 +61,8 @@ def wake_of(project: str, changes: Changes) -> Wake:
     opened = "queue_set" in types
     counted = ((queue.name, places(queue, opened=opened)) for queue in changes.changed.get("queue", ()))
     freed = tuple((name, count) for name, count in counted if count)
-    return _bounded(Wake(project, tuple((*key, n) for key, n in ready.items()), freed, tuple(agents)))
+    told = tuple((*key, n) for key, n in ready.items())
+    return _bounded(Wake(project, told, freed, tuple(agents), changed_by_others(changes)))
 
 
 def merged(first: Wake, second: Wake) -> Wake:
@@ -63,11 +75,13 @@ def merged(first: Wake, second: Wake) -> Wake:
     # The later commit knows the places; the earlier ones may be taken by now.
     freed = dict(first.places) | dict(second.places)
     agents = tuple(dict.fromkeys((*first.agents, *second.agents)))
-    return _bounded(Wake(first.project, tuple((*key, n) for key, n in ready.items()), tuple(freed.items()), agents))
+    leases = tuple(dict.fromkeys((*first.leases, *second.leases)))
+    told = tuple((*key, n) for key, n in ready.items())
+    return _bounded(Wake(first.project, told, tuple(freed.items()), agents, leases))
 
 
 def _bounded(wake: Wake) -> Wake:
-    if len(wake.ready) + len(wake.places) + len(wake.agents) > _MOST_NAMES:
+    if len(wake.ready) + len(wake.places) + len(wake.agents) + len(wake.leases) > _MOST_NAMES:
         return Wake(wake.project, anything=True)
     return wake
 
@@ -128,6 +142,8 @@ def _said(wake: Wake) -> dict[str, Any]:
         said["q"] = wake.places
     if wake.agents:
         said["a"] = wake.agents
+    if wake.leases:
+        said["l"] = wake.leases
     return said
 
 
@@ -148,6 +164,7 @@ def _wake(said: Any) -> Wake:  # noqa: ANN401 - whatever was sent
         tuple((str(queue), str(group), int(n)) for queue, group, n in said.get("r", ())),
         tuple((str(queue), int(n)) for queue, n in said.get("q", ())),
         tuple(str(agent) for agent in said.get("a", ())),
+        tuple(str(lease) for lease in said.get("l", ())),
         "x" in said,
     )
 
@@ -217,7 +234,7 @@ class Backoff:
         await anyio.sleep(seconds * (0.5 + self._chance()))
 
 
-class Carrier:
+class Carrier(ABC):
     """What `Signals` over a server have in common: tried again for ever, and said once when they are gone or back."""
 
     def __init__(self, name: str, chance: Callable[[], float], limit: int) -> None:
@@ -250,13 +267,13 @@ class Carrier:
                 self._lost(heard, error)
             await self._backoff.pause()
 
+    @abstractmethod
     async def serve(self, heard: Hear) -> None:
         """Connect, say `found`, and go on until something fails."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def publish(self, text: str) -> None:
         """Send one text."""
-        raise NotImplementedError
 
     def found(self, heard: Hear) -> None:
         """It is there; what was sent meanwhile was missed."""

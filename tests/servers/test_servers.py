@@ -218,3 +218,12 @@ def test_an_absent_pooler_fails_only_where_it_is_named(
     monkeypatch.setenv("ARBEIT_TEST_REQUIRE", "pgbouncer")
     with pytest.raises(pytest.fail.Exception):
         fixtures.started(lambda: PgBouncer(postgres_server))
+
+
+def test_a_kind_of_server_without_a_command_is_refused_before_anything_is_started() -> None:
+    class Idle(Server):
+        def answers(self) -> bool:
+            return True
+
+    with pytest.raises(TypeError, match="command"):
+        Idle()  # type: ignore[abstract]  # which is what is tried

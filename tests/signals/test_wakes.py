@@ -16,7 +16,7 @@ from arbeit.ports import Wake
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredHub
 from arbeit.testing.signals import Bus
-from arbeit.wakes import Outbox, blank, merged, read, write
+from arbeit.wakes import Carrier, Hear, Outbox, blank, merged, read, write
 
 quick = settings(max_examples=60, deadline=None)
 NAMES = st.text(max_size=20)
@@ -161,3 +161,12 @@ async def test_a_commit_tells_what_became_ready_where_places_are_and_who_was_han
         await wait_all_tasks_blocked()
         # Who found nothing has changed nothing, and tells nothing.
         assert len(bus.sent) == before + 1
+
+
+def test_a_carrier_that_cannot_publish_is_refused_when_it_is_made() -> None:
+    class Deaf(Carrier):
+        async def serve(self, heard: Hear) -> None:
+            """Hear nothing."""
+
+    with pytest.raises(TypeError, match="publish"):
+        Deaf("nobody", lambda: 0.5, 100)  # type: ignore[abstract]  # which is what is tried

@@ -80,9 +80,10 @@ class SQLiteTarget:
         """See `Target`."""
         return self.fixed if self.fixed is not None else f"sqlite:///{self.folder}/era-{era}.db"
 
-    def strike(self, outage: str, random: Random) -> None:
-        """See `Target`: there is no server."""
-        raise NotImplementedError
+    def strike(self, outage: str, random: Random) -> None:  # noqa: ARG002 - as `Target` has it
+        """See `Target`: nothing befalls a file while its writers live."""
+        msg = f"there is no server that {outage!r} could happen to"
+        raise ValueError(msg)
 
     def doom(self, point: str, nth: int, seed: int, die: Callable[[], None]) -> Callable[[], None]:
         """Patch this process, which is about to die anyway: its connections, and its file locks."""

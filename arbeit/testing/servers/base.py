@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +50,7 @@ def package_folder(package: str) -> Path | None:
     return Path(next(iter(places))) if places else None
 
 
-class Server:
+class Server(ABC):
     """A server process: `start` returns when it answers; `stop`, or the end of this process, removes its folder.
 
     Attributes:
@@ -75,13 +76,13 @@ class Server:
 
     # -- what kinds of servers say -------------------------------------------------------------------------------------
 
+    @abstractmethod
     def command(self) -> Sequence[str | Path]:
         """The command line; called before each start."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether it serves by now."""
-        raise NotImplementedError
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
