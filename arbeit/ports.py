@@ -40,7 +40,7 @@ from arbeit.queries import (
 # What callers of a store ask and get is declared in `queries`, and known by this module's name too.
 __all__ = ["PARTS", "Overview", "Page", "Parts", "Query", "exists"]
 
-LookupKind = Literal["entry", "item", "run", "artifact", "secret", "agent"]
+LookupKind = Literal["entry", "item", "run", "artifact", "secret", "agent", "lease"]
 
 LIVE_LEASES = 1_000
 """How many live leases a store brings for `Reads.urgent`, those acquired first."""
@@ -117,6 +117,7 @@ class Wake:
 
     ready: (queue, requirement set, how many) of tasks that became ready. places: (queue, how many) of queues that hold
     ready work and have places for it again. agents: who was handed something, or can do something else now.
+    leases: those that somebody else than their holder changed: asked to give way, or ended.
     anything: more changed than is said here.
     """
 
@@ -124,6 +125,7 @@ class Wake:
     ready: tuple[tuple[str, str, int], ...] = ()
     places: tuple[tuple[str, int], ...] = ()
     agents: tuple[str, ...] = ()
+    leases: tuple[str, ...] = ()
     anything: bool = False
 
 

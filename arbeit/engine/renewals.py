@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from anyio import Event
 
@@ -22,6 +22,7 @@ class Renewal:
     """A held lease, renewed every so many microseconds."""
 
     project: str
+    lease: str
     held: Held
     command: c.RenewLease
     """What renews it: the same each time."""
@@ -31,6 +32,8 @@ class Renewal:
     """When it is due; entries of the heap that say otherwise are stale."""
     from_: int = 0
     """From when on it is renewed along with others that are due."""
+    asked: bool = False
+    """Whether its holder knows that it is to give way."""
 
 
 class Renewals:
@@ -40,20 +43,49 @@ class Renewals:
         self._clock = clock
         self._enqueue = enqueue
         self._held: dict[Held, Renewal] = {}
+        self._of_lease: dict[tuple[str, str], Renewal] = {}
         self._times: list[tuple[int, int, Renewal]] = []
         self._count = 0
         self._soon = Event()
 
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
     def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
         """Begin to renew a lease, at a third of its length."""
         command = c.RenewLease(actor=lease.agent_id, task_id=lease.task_id, token=token, ttl=lease.ttl)
-        renewal = Renewal(project, held, command, lease.ttl, max(1, lease.ttl // 3))
-        self._held[held] = renewal
+        renewal = Renewal(project, lease.id, held, command, lease.ttl, max(1, lease.ttl // 3))
+        self._held[held] = self._of_lease[project, lease.id] = renewal
         self._plan(renewal, renewal.every)
 
     def let_go(self, held: Held) -> None:
         """Stop renewing."""
-        self._held.pop(held, None)
+        renewal = self._held.pop(held, None)
+        if renewal is not None:
+            self._of_lease.pop((renewal.project, renewal.lease), None)
+
+    def hear(self, project: str, leases: Iterable[str]) -> None:
+        """Renew at once what somebody else has changed: the answer tells its holder what became of it."""
+        for lease in leases:
+            renewal = self._of_lease.get((project, lease))
+            if renewal is not None:
+                self._plan(renewal, 0)
+
+    def held(self) -> dict[str, list[str]]:
+        """By project, the leases that are kept alive here."""
+        found: dict[str, list[str]] = {}
+        for project, lease in self._of_lease:
+            found.setdefault(project, []).append(lease)
+        return found
+
+    def compare(self, project: str, leases: Sequence[str], stored: Iterable[Lease]) -> None:
+        """Renew at once what is no longer stored as its holder believes."""
+        live = {lease.id: lease for lease in stored if lease.ended_at is None}
+        self.hear(project, [name for name in leases if name not in live or self._is_asked_anew(project, live[name])])
+
+    def _is_asked_anew(self, project: str, lease: Lease) -> bool:
+        renewal = self._of_lease.get((project, lease.id))
+        return lease.preempt_requested and renewal is not None and not renewal.asked
 
     def _plan(self, renewal: Renewal, delay: int) -> None:
         self._count += 1
@@ -110,6 +142,7 @@ class Renewals:
         if self._held.get(renewal.held) is not renewal:
             return
         if isinstance(result, Reply):
+            renewal.asked = any(notice.code == "PREEMPT_REQUESTED" for notice in result.warnings)
             renewal.held.renewed(result)
         elif result.code in LOST:
             self.let_go(renewal.held)

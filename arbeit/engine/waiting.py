@@ -20,14 +20,15 @@ from anyio import CancelScope, CapacityLimiter, Event
 from arbeit.asking import Asking
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
-from arbeit.core.model import Changes, Reply
+from arbeit.core.model import SECOND, Changes, Reply
 from arbeit.core.model import Event as Recorded
 from arbeit.core.policy import EVERYTHING
 from arbeit.engine.pausing import sleep_or
+from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
 from arbeit.kernel import POLL, UNLIMITED, too_many
 from arbeit.ports import Clock, Limits, Signals, Wake
-from arbeit.wakes import wake_of
+from arbeit.wakes import changed_by_others, wake_of
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
@@ -36,6 +37,8 @@ _ASKED: ContextVar[bool] = ContextVar("asked", default=False)
 """Whether the present task goes on with what was counted before."""
 RELAXED_POLL = 1.0
 """Seconds between two looks for what others committed, while hints come through; jittered by half."""
+HELD_POLL = SECOND
+"""Microseconds at least between two looks at the leases that are kept alive here."""
 
 
 class Waiting(Asking):
@@ -48,6 +51,7 @@ class Waiting(Asking):
     _watchers: int
     _committed: Event
     _signals: Signals | None
+    _renewals: Renewals
     _listening: CancelScope
 
     def __init__(self) -> None:
@@ -56,6 +60,9 @@ class Waiting(Asking):
         self._named: dict[str, set[str]] = {}
         """Agents, by project, of which others say that they were handed something or can do something else now."""
         self._names_came = Event()
+        self._doubtful: set[str] = set()
+        """Projects in which somebody may have changed leases that are kept alive here."""
+        self._looked_at_held = 0
 
     @abstractmethod
     async def execute(self, project: str, command: c.Command) -> Reply:
@@ -154,6 +161,7 @@ class Waiting(Asking):
         """Wake whom a commit of ours concerns here."""
         if project in self._waiters:
             self._waiters[project].wake_after(changes)
+        self._renewals.hear(project, changed_by_others(changes))
         self._signal_commit()
 
     def _signal_commit(self) -> None:
@@ -174,6 +182,9 @@ class Waiting(Asking):
             self._missed.set()
             return
         self._signal_commit()
+        self._renewals.hear(wake.project, wake.leases)
+        if wake.anything:
+            self._doubtful.add(wake.project)
         waiters = self._waiters.get(wake.project)
         if waiters:
             waiters.hear(wake)
@@ -200,13 +211,18 @@ class Waiting(Asking):
         pulse = 0
         while True:
             missed = await self._next_look()
-            if not self._watchers and not any(self._waiters.values()):
+            told = not missed and self._signals is not None and self._signals.healthy
+            in_doubt = self._renewals and (self._doubtful or not told)
+            if not self._watchers and not any(self._waiters.values()) and not in_doubt:
                 continue
             try:
                 now = await self._in_thread(self._store.pulse, self._readers)
                 if now != pulse or missed:
                     for project, waiters in list(self._waiters.items()):
                         await self._learn_of_agents(project, waiters.agents())
+                if not told and (now != pulse or missed):
+                    self._doubtful.update(self._renewals.held())
+                await self._look_at_held()
             except ArbeitError as error:
                 log.warning("a look for what others committed failed: %s", error.message)
                 continue
@@ -215,6 +231,20 @@ class Waiting(Asking):
                 self._signal_commit()
                 for waiters in self._waiters.values():
                     waiters.wake_each_kind()
+
+    async def _look_at_held(self) -> None:
+        """Compare leases that are kept alive here with what is stored, so that their holders hear of changes soon."""
+        now = self._clock.now()
+        if not self._doubtful or now < self._looked_at_held + HELD_POLL:
+            return
+        self._looked_at_held = now
+        held = self._renewals.held()
+        for project in self._doubtful & held.keys():
+            found = await self._in_thread(
+                self._store.lookup, self._readers, project, "lease", held[project], EVERYTHING
+            )
+            self._renewals.compare(project, held[project], found)
+        self._doubtful.clear()
 
     async def _next_look(self) -> bool:
         """Wait until it is time to look again; whether hints may have been missed."""

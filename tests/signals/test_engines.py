@@ -13,13 +13,15 @@ from anyio import wait_all_tasks_blocked
 from arbeit.backends.memory import MemoryStore
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.model import Changes
+from arbeit.core.errors import ArbeitError
+from arbeit.core.model import Changes, Reply
 from arbeit.ports import Capabilities, Job, LocalStore, Wake
 from arbeit.project import Project
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredHub
 from arbeit.testing.faults import FaultyStore
 from arbeit.testing.signals import Bus
+from arbeit.work import Work
 from tests.engine.test_waiting import PATIENCE, WAKERS, Line, held, line_up
 
 pytestmark = pytest.mark.anyio
@@ -245,3 +247,127 @@ async def test_an_engine_that_closes_has_announced_its_last_commit() -> None:
             scope.cancel()
             await project.create_task("T")
     assert bus.sent[-1] == Wake("demo", ready=(("default", "", 1),))
+
+
+# --- what holders hear --------------------------------------------------------------------------------------
+
+
+class News:
+    """What a holder hears of its lease."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def renewed(self, reply: Reply) -> None:
+        self.told += [notice.code for notice in reply.warnings] or ["renewed"]
+
+    def lost(self, error: ArbeitError) -> None:
+        self.told.append(error.code)
+
+
+async def holding(s: Two, *, ttl: float = 3600) -> tuple[Work, News]:
+    """A task that is held in one process, where a supervisor in the other may concern itself with it."""
+    await s.there.create_task("T")
+    await s.there.register_agent("boss", persona="supervisor")
+    work = await s.here.project.claim("ada", ttl=ttl)
+    assert work is not None
+    s.here.project._session.hold("demo", news := News(), work.lease, work.token)
+    await wait_all_tasks_blocked()
+    return work, news
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+async def test_a_holder_hears_at_once_that_it_is_to_give_way(where: str) -> None:
+    async with two() as (s, _):
+        work, news = await holding(s)
+        boss = (s.there if where == "there" else s.here.project).as_("boss")
+        await boss.preempt_task(work.task.id)
+        await wait_all_tasks_blocked()
+        assert news.told == ["PREEMPT_REQUESTED"]
+        # Once: what it knows already is no news.
+        await s.clock.advance(10)
+        assert news.told == ["PREEMPT_REQUESTED"]
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+async def test_a_holder_hears_at_once_that_its_task_was_taken_from_it(where: str) -> None:
+    async with two() as (s, _):
+        work, news = await holding(s)
+        boss = (s.there if where == "there" else s.here.project).as_("boss")
+        await boss.cancel_task(work.task.id, force=True)
+        await wait_all_tasks_blocked()
+        assert news.told == ["LEASE_LOST"]
+
+
+async def test_what_a_holder_does_itself_is_no_news_to_it() -> None:
+    async with two() as (s, _):
+        work, news = await holding(s)
+        before = s.store.transactions
+        await work.attempt("a try")
+        await s.there.as_("ada").add_context(work.task.id, "from elsewhere, in the same name")
+        await wait_all_tasks_blocked()
+        await s.clock.advance(10)
+        assert (news.told, s.store.transactions - before) == ([], 1)
+        await work.complete("done", evidence=["seen"])
+        await wait_all_tasks_blocked()
+        assert news.told == []
+
+
+@pytest.mark.parametrize("ending", ["preempt", "cancel", "delete"])
+async def test_without_hints_a_holder_hears_by_a_look_within_two_seconds(ending: str) -> None:
+    async with two(signals=False) as (s, _):
+        work, news = await holding(s)
+        boss = s.there.as_("boss")
+        await s.clock.advance(3)
+        if ending == "preempt":
+            await boss.preempt_task(work.task.id)
+        else:
+            await boss.cancel_task(work.task.id, force=True)
+        if ending == "delete":
+            await boss.delete_task(work.task.id)
+        assert news.told == []
+        await s.clock.advance(2)
+        assert len(news.told) == 1
+        assert news.told[0] in {"PREEMPT_REQUESTED", "LEASE_LOST", "TASK_NOT_FOUND"}
+
+
+async def test_without_hints_holders_are_looked_at_once_a_second_however_much_others_commit() -> None:
+    async with two(signals=False) as (s, _):
+        _, news = await holding(s)
+        looks: list[str] = []
+        lookup = s.store.lookup
+
+        def counted(project: str, kind: Any, keys: Sequence[str], scope: Any) -> list[Any]:  # noqa: ANN401 - the store's own
+            looks.append(kind)
+            return lookup(project, kind, keys, scope)
+
+        s.store.lookup = counted  # type: ignore[method-assign]  # to count
+        for number in range(50):
+            await s.there.create_task(f"T{number}")
+            await s.clock.advance(0.1)
+        assert news.told == []
+        assert 3 <= looks.count("lease") <= 6
+
+
+async def test_hints_that_were_missed_cost_a_holder_two_seconds() -> None:
+    async with two() as (s, _):
+        work, news = await holding(s)
+        s.bus.planned.append("lose")
+        await s.there.as_("boss").preempt_task(work.task.id)
+        await s.clock.advance(5)
+        assert news.told == []
+        # Its carrier was away for a moment, and says so.
+        s.bus.fail()
+        s.bus.heal()
+        await s.clock.advance(2)
+        assert news.told == ["PREEMPT_REQUESTED"]
+
+
+async def test_a_hint_that_names_nobody_has_holders_looked_at() -> None:
+    async with two() as (s, _):
+        work, news = await holding(s)
+        s.bus.planned.append("lose")
+        await s.there.as_("boss").preempt_task(work.task.id)
+        s.bus.carry(s.bus.signals(), Wake("demo", anything=True))
+        await s.clock.advance(3)
+        assert news.told == ["PREEMPT_REQUESTED"]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from anyio import wait_all_tasks_blocked
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ WAKES = st.builds(
     st.lists(st.tuples(NAMES, NAMES, COUNTS), max_size=4, unique_by=lambda one: one[:2]).map(tuple),
     st.lists(st.tuples(NAMES, COUNTS), max_size=4, unique_by=lambda one: one[0]).map(tuple),
     st.lists(NAMES, max_size=4, unique=True).map(tuple),
+    st.lists(NAMES, max_size=4, unique=True).map(tuple),
 ) | st.builds(Wake, NAMES, anything=st.just(True))  # noqa: FBT003 - a value, not a flag
 
 
@@ -38,6 +40,7 @@ def says(wake: Wake, other: Wake) -> bool:
         and all(ready.get((queue, group), 0) >= n for queue, group, n in other.ready)
         and {queue for queue, _ in other.places} <= {queue for queue, _ in wake.places}
         and set(other.agents) <= set(wake.agents)
+        and set(other.leases) <= set(wake.leases)
     )
 
 
@@ -65,7 +68,7 @@ def test_what_fits_is_written_in_full_and_in_one_text() -> None:
 @quick
 @given(WAKES, WAKES)
 def test_two_wakes_together_say_all_that_each_says(first: Wake, second: Wake) -> None:
-    second = Wake(first.project, second.ready, second.places, second.agents, second.anything)
+    second = evolve(second, project=first.project)
     both = merged(first, second)
     assert both.project == first.project
     assert says(both, first)
