@@ -22,7 +22,6 @@ from arbeit.core.model import SECOND, Event, Explanation, Lease, Project, Reply
 from arbeit.core.policy import EVERYTHING, Policies, Scope
 from arbeit.core.view import View
 from arbeit.plugins import NOTICES
-from arbeit.ports import SecretProvider
 from arbeit.queries import DecisionQuery, Query, RunQuery, Search
 from arbeit.wire import WIRE, fact_of, read_reply
 
@@ -257,10 +256,7 @@ class Kernel:
                     data={"provider": provider},
                 )
             asked = self._secrets[provider] = make()
-        found = _asked(asked, path)
-        if isinstance(found, ArbeitError):
-            raise found
-        return secret_providers.Secret(found)
+        return secret_providers.resolved(asked, path)
 
     def forget_blob(self, sha256: str) -> None:
         """Delete the bytes of an artifact that was erased, unless another artifact stands for the same ones."""
@@ -289,26 +285,6 @@ class Kernel:
         has = frozenset(agent.capabilities if agent is not None else ())
         capabilities = view.schedule.claimer(fact.agent_id, has)
         return view.schedule.explain(capabilities, fact.queues)
-
-
-def _asked(provider: SecretProvider, path: str) -> str | ArbeitError:
-    # Returned, not raised inside `except`: a foreign exception may hold the secret, and would ride along as context.
-    try:
-        value = provider.resolve(path)
-    except ArbeitError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - as above
-        value, problem = None, type(error).__name__
-    else:
-        problem = f"it answered with a {type(value).__name__}"
-    if isinstance(value, str):
-        return value
-    return ArbeitError(
-        Code.STORE_UNAVAILABLE,
-        f"the provider of secrets failed ({problem})",
-        suggestions=("See that it can be reached, and that the path is there.",),
-        retryable=True,
-    )
 
 
 def too_many(actor: str, wait: float) -> ArbeitError:

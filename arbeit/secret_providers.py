@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn, final
 
 from arbeit.core.errors import ArbeitError, Code
+from arbeit.ports import SecretProvider
 
 SECRET_BYTES = 64 * 1024
 _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,128}")
@@ -62,6 +63,38 @@ class Secret:
     def __deepcopy__(self, memo: object) -> Secret:
         """Itself: it never changes."""
         return self
+
+
+def resolved(provider: SecretProvider, path: str) -> Secret:
+    """What a provider has at a path. May block.
+
+    Raises:
+        ArbeitError: what the provider raises; STORE_UNAVAILABLE, and retryable, where it fails in another way.
+    """
+    found = _asked(provider, path)
+    if isinstance(found, ArbeitError):
+        raise found
+    return Secret(found)
+
+
+def _asked(provider: SecretProvider, path: str) -> str | ArbeitError:
+    # Returned, not raised inside `except`: a foreign exception may hold the secret, and would ride along as context.
+    try:
+        value = provider.resolve(path)
+    except ArbeitError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - as above
+        value, problem = None, type(error).__name__
+    else:
+        problem = f"it answered with a {type(value).__name__}"
+    if isinstance(value, str):
+        return value
+    return ArbeitError(
+        Code.STORE_UNAVAILABLE,
+        f"the provider of secrets failed ({problem})",
+        suggestions=("See that it can be reached, and that the path is there.",),
+        retryable=True,
+    )
 
 
 class EnvSecrets:

@@ -18,7 +18,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, check_hosts, check_rest, need_asyncio, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, check_rest, need_asyncio, parts_of, shown, trouble
 from arbeit.sinks.reading import Arrival
 
 DUPLICATES = 120.0
@@ -97,7 +97,7 @@ class NatsSink:
         except _TROUBLE as error:
             # What this connection still holds must not come late, behind what another has sent meanwhile.
             await self._drop(client)
-            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+            raise SinkFailure(f"{self._named}: {trouble(error)}") from error
 
     async def close(self) -> None:
         """Leave the server."""
@@ -130,7 +130,7 @@ class NatsSink:
                 yield Arrival(said, message.data, str(reached))
         except _TROUBLE as error:
             await self._drop(client)
-            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+            raise SinkFailure(f"{self._named}: {trouble(error)}") from error
         finally:
             if subscription is not None and client.is_connected:
                 await subscription.unsubscribe()
@@ -179,7 +179,7 @@ class NatsSink:
         except _TROUBLE as error:
             await self._drop(client)
             why = client.last_error if isinstance(error, NoServersError) and client.last_error else error
-            raise SinkFailure(f"{self._named}: {_said(why)}") from error
+            raise SinkFailure(f"{self._named}: {trouble(why)}") from error
         except BaseException:
             await self._drop(client)
             raise
@@ -245,12 +245,6 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> NatsSink:
     )
     options.finish()
     return sink
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
 
 
 async def _silently(_error: Exception) -> None:

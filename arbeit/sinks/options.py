@@ -13,7 +13,7 @@ import anyio
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, refuse
 from arbeit.ports import SecretProvider
-from arbeit.secret_providers import Secret
+from arbeit.secret_providers import Secret, resolved
 
 KEPT = 60.0
 """Seconds that a resolved secret is used before it is looked up again: how long a rotation takes to be seen."""
@@ -47,36 +47,13 @@ class Reference:
         """
         now = time.monotonic()
         if self._value is None or now >= self._until:
-            found = await anyio.to_thread.run_sync(_asked, self._provider, self._path)
-            if isinstance(found, ArbeitError):
-                raise found
-            self._value = Secret(found)
+            self._value = await anyio.to_thread.run_sync(resolved, self._provider, self._path)
             self._until = now + KEPT
         return self._value
 
     def forget(self) -> None:
         """Look the secret up again when it is used next: the one that is known was turned away."""
         self._value = None
-
-
-def _asked(provider: SecretProvider, path: str) -> str | ArbeitError:
-    # Returned, not raised inside `except`: a foreign exception may hold the secret, and would ride along as context.
-    try:
-        value = provider.resolve(path)
-    except ArbeitError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - as above
-        value, problem = None, type(error).__name__
-    else:
-        problem = f"it answered with a {type(value).__name__}"
-    if isinstance(value, str):
-        return value
-    return ArbeitError(
-        Code.STORE_UNAVAILABLE,
-        f"the provider of secrets failed ({problem})",
-        suggestions=("See that it can be reached, and that the path is there.",),
-        retryable=True,
-    )
 
 
 class Options:
@@ -192,6 +169,13 @@ def shown(url: str) -> str:
     """A URL without what may be secret: user, password, options."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def trouble(error: BaseException) -> str:
+    """What a driver says of a server that did not answer as it should."""
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
 
 
 def need_asyncio(named: str) -> None:

@@ -17,7 +17,7 @@ from arbeit.core.limits import refuse
 from arbeit.core.model import Event
 from arbeit.envelope import text_of
 from arbeit.ports import SecretProvider, SinkFailure
-from arbeit.sinks.options import Options, Reference, check_hosts, check_rest, need_asyncio, parts_of, shown
+from arbeit.sinks.options import Options, Reference, check_hosts, check_rest, need_asyncio, parts_of, shown, trouble
 from arbeit.sinks.reading import Arrival
 
 APPEND = """
@@ -105,7 +105,7 @@ class RedisStreamSink:
             ) from error
         except _TROUBLE as error:
             await self._drop(client)
-            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+            raise SinkFailure(f"{self._named}: {trouble(error)}") from error
 
     async def close(self) -> None:
         """Leave the server."""
@@ -141,7 +141,7 @@ class RedisStreamSink:
                     return
                 after = b"(" + entries[-1][0]
         except _TROUBLE as error:
-            raise SinkFailure(f"{self._named}: {_said(error)}") from error
+            raise SinkFailure(f"{self._named}: {trouble(error)}") from error
 
     async def _connected(self) -> Redis:
         need_asyncio(self._named)
@@ -189,9 +189,3 @@ def from_url(url: str, secrets: Mapping[str, SecretProvider]) -> RedisStreamSink
     )
     options.finish()
     return sink
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
