@@ -9,11 +9,11 @@ import pytest
 from arbeit.core import searching
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import ContextEntry
-from arbeit.core.policy import Scope
 from arbeit.hits import entry_fields, ranked, task_fields
 from arbeit.ports import LocalStore
 from arbeit.queries import CANDIDATES, Hit, Search
 from arbeit.testing.clock import START
+from arbeit.testing.contract.filtering import FILTERS, passes
 from arbeit.testing.contract.opening import Opening
 from arbeit.testing.contract.population import crowd
 from arbeit.testing.contract.writing import DEMO, Scribe, task, transact
@@ -43,25 +43,8 @@ def brute(store: LocalStore, query: Search) -> list[Hit]:
     """What a search finds, by looking at every row."""
     rows = store.rows(query.project)
     sought = searching.parse(query.text)
-
-    def there(task_id: str) -> bool:
-        one = rows["task"][task_id]
-        return (
-            one.deleted_at is None
-            and query.scope.sees(one.queue)
-            and query.task_id in {None, task_id}
-            and (query.status is None or one.status in query.status)
-        )
-
-    tasks = [one for one in rows["task"].values() if there(one.id) and "task" in query.kinds]
-    entries = [
-        one
-        for one in rows["entry"].values()
-        if there(one.task_id)
-        and "entry" in query.kinds
-        and (query.types is None or one.type in query.types)
-        and (query.superseded or one.superseded_by is None)
-    ]
+    tasks = [one for one in rows["task"].values() if passes(query, "task", one, one)]
+    entries = [one for one in rows["entry"].values() if passes(query, "entry", one, rows["task"][one.task_id])]
     return ranked(query, sought, tasks, entries, rows["task"])
 
 
@@ -86,21 +69,7 @@ class Searching(Opening):
         assert bool(expected) == ("nowhere" not in text)
         assert spoken.search(Search(DEMO, text, limit=3)) == expected[:3]
 
-    @pytest.mark.parametrize(
-        "wanted",
-        [
-            {"kinds": ("task",)},
-            {"kinds": ("entry",)},
-            {"types": ("decision", "note")},
-            {"status": ("open", "completed")},
-            {"task_id": "t000"},
-            {"task_id": "no such"},
-            {"superseded": True},
-            {"scope": Scope(frozenset({"docs"}))},
-            {"scope": Scope(frozenset())},
-        ],
-        ids=str,
-    )
+    @pytest.mark.parametrize("wanted", FILTERS, ids=str)
     def test_a_search_keeps_to_its_filters(self, spoken: LocalStore, wanted: dict[str, Any]) -> None:
         query = Search(DEMO, "build or tests", limit=1000, **wanted)
         assert spoken.search(query) == brute(spoken, query)

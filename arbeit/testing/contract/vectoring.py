@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from arbeit.core import commands as c
-from arbeit.core.model import ContextEntry, Task
-from arbeit.core.policy import Scope
+from arbeit.core.model import ContextEntry
 from arbeit.meaning import ALL, vectors_of
 from arbeit.ports import Embedded, LocalStore, Vectors
 from arbeit.queries import Index, Near, Nearest, Search
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import START
+from arbeit.testing.contract.filtering import FILTERS, passes
 from arbeit.testing.contract.opening import Opening
 from arbeit.testing.contract.population import crowd
 from arbeit.testing.contract.writing import DEMO, Scribe, do, task, transact
@@ -42,29 +42,13 @@ def brute(store: LocalStore, kept: Sequence[Embedded], query: Nearest) -> list[N
     """What is nearest, by looking at every row and every vector."""
     rows = store.rows(query.within.project)
     within = query.within
-
-    def passes(one: Embedded) -> bool:
-        around: Task | None = rows["task"].get(one.task_id)
-        row = rows[one.kind].get(one.id)
-        return (
-            around is not None
-            and row is not None
-            and around.deleted_at is None
-            and within.scope.sees(around.queue)
-            and one.kind in within.kinds
-            and one.task_id != query.apart_from
-            and within.task_id in {None, one.task_id}
-            and (within.status is None or around.status in within.status)
-            and (
-                not isinstance(row, ContextEntry)
-                or (
-                    (within.types is None or row.type in within.types)
-                    and (within.superseded or row.superseded_by is None)
-                )
-            )
-        )
-
-    said = [(similarity(unpack(query.vector), unpack(one.vector)), one) for one in kept if passes(one)]
+    among = [
+        one
+        for one in kept
+        if one.task_id != query.apart_from
+        and passes(within, one.kind, rows[one.kind].get(one.id), rows["task"].get(one.task_id))
+    ]
+    said = [(similarity(unpack(query.vector), unpack(one.vector)), one) for one in among]
     near = [Near(one.kind, one.id, one.task_id, score) for score, one in said if score >= query.floor]
     return sorted(near, key=lambda one: (-one.similarity, one.kind, one.id))[: within.limit]
 
@@ -96,23 +80,7 @@ class Vectoring(Opening):
         assert vectors.put_vectors(DEMO, Index(MODEL, SIZE, 1), made, ())
         return made
 
-    @pytest.mark.parametrize(
-        "wanted",
-        [
-            {},
-            {"kinds": ("task",)},
-            {"kinds": ("entry",)},
-            {"types": ("decision", "note")},
-            {"status": ("open", "completed")},
-            {"task_id": "t000"},
-            {"task_id": "no such"},
-            {"superseded": True},
-            {"scope": Scope(frozenset({"docs"}))},
-            {"scope": Scope(frozenset())},
-            {"limit": 5},
-        ],
-        ids=str,
-    )
+    @pytest.mark.parametrize("wanted", [{}, *FILTERS, {"limit": 5}], ids=str)
     @pytest.mark.parametrize("apart", [None, "t001"])
     def test_the_nearest_that_pass_the_filters_are_found(
         self, store: LocalStore, vectors: Vectors, kept: list[Embedded], wanted: dict[str, Any], apart: str | None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from attrs import define, field
 
 from arbeit.core.later import Later
+from arbeit.testing.crash.dooming import Doom
 from arbeit.testing.servers import PostgresServer
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ _POINTS = {
 _WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
 _LOCK, _LOG = "FOR NO KEY UPDATE", ".events ("
 """What a statement mentions that locks a project, and one that writes a batch: dates and leaders are kept beside."""
-_FIRST_GUESS = 0.002
 _LONGEST_AWAY = 1.0
 """Seconds that a killed server is left lying, at most."""
 _LEAVING = 10.0
@@ -171,33 +169,13 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-class _Doom:
-    """Counts how often a point is passed, and dies there."""
+class _Doom(Doom):
+    """What a writer over a connection passes."""
 
     def __init__(self, point: str, nth: int, seed: int, die: Callable[[], None]) -> None:
-        self._point = point
-        self._left = nth
-        self._random = Random(seed)
-        self._die = die
-        self._open = False
-        self._lasted: dict[str, float] = defaultdict(lambda: _FIRST_GUESS)
+        super().__init__(point, nth, seed, die)
         self._writing: set[object] = set()
         """The connections whose transaction has written: of the others, commits are of no account."""
-
-    def opened(self) -> None:
-        """Count from here on."""
-        self._open = True
-
-    def passes(self, point: str) -> None:
-        """Die here, if this is where."""
-        if self._counts(point):
-            self._die()
-
-    def _counts(self, point: str) -> bool:
-        if point != self._point or not self._open:
-            return False
-        self._left -= 1
-        return self._left == 0
 
     async def around(self, connection: object, sql: str, send: Callable[[], Awaitable[T]]) -> T:
         """Send a statement, and pass the points before, inside and after it."""
@@ -213,20 +191,11 @@ class _Doom:
         elif kind.startswith("COMMIT") and connection in self._writing:
             self._writing.discard(connection)
             self.passes("commit")
-            result = await self._inside("committing", send)
+            with self.inside("committing"):
+                result = await send()
             self.passes("committed")
             return result
         return await send()
-
-    async def _inside(self, point: str, send: Callable[[], Awaitable[T]]) -> T:
-        """Send a statement, and die at some moment before or soon after its answer, if this is where."""
-        if self._counts(point):
-            after = self._random.uniform(0, 1.2) * self._lasted[point]
-            threading.Timer(after, self._die).start()
-        began = time.perf_counter()
-        result = await send()
-        self._lasted[point] = time.perf_counter() - began
-        return result
 
 
 def _watched(doom: _Doom, method: Callable[..., Awaitable[T]]) -> Callable[..., Coroutine[Any, Any, T]]:

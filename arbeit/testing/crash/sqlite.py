@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from attrs import frozen
 
 from arbeit.backends.sqlite import store
+from arbeit.testing.crash.dooming import Doom
 
 try:
     import fcntl
@@ -38,8 +36,6 @@ _POINTS = {
 }
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _SCRUBBING = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "INSERT INTO tasks_text (", "INSERT INTO entries_text (")
-_FIRST_GUESS = 0.002
-"""Seconds that a statement is taken to last while none of its kind was seen."""
 _EARLY_CHECKPOINT = 25
 """Rows between two checkpoints of a writer: many checkpoints in a short life."""
 
@@ -125,32 +121,14 @@ def _path(url: str) -> Path:
     return Path(unquote(urlsplit(url).path)[1:])
 
 
-class _Doom:
-    """Counts how often a point is passed, and dies there."""
+class _Doom(Doom):
+    """What a writer of a file passes."""
+
+    early = frozenset({"opening"})
 
     def __init__(self, point: str, nth: int, seed: int, die: Callable[[], None]) -> None:
-        self._point = point
-        self._left = nth
-        self._random = Random(seed)
-        self._die = die
-        self._open = False
+        super().__init__(point, nth, seed, die)
         self._writes = 0
-        self._lasted: dict[str, float] = defaultdict(lambda: _FIRST_GUESS)
-
-    def opened(self) -> None:
-        """Count from here on."""
-        self._open = True
-
-    def passes(self, point: str) -> None:
-        """Die here, if this is where."""
-        if self._counts(point):
-            self._die()
-
-    def _counts(self, point: str) -> bool:
-        if point != self._point or not (self._open or point == "opening"):
-            return False
-        self._left -= 1
-        return self._left == 0
 
     def around(self, sql: str, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """Execute a statement, and pass the points before, inside and after it."""
@@ -159,29 +137,21 @@ class _Doom:
         if kind.startswith("BEGIN IMMEDIATE"):
             self._writes = 0
         elif kind.startswith(_SCRUBBING):
-            return self._inside("scrub", execute)
+            with self.inside("scrub"):
+                return execute()
         elif kind.startswith("PRAGMA wal_checkpoint"):
-            return self._inside("checkpoint", execute)
+            with self.inside("checkpoint"):
+                return execute()
         elif kind.startswith(_WRITES):
             self.passes("decided" if self._writes == 0 else "between")
             self._writes += 1
         elif kind.startswith("COMMIT"):
             self.passes("commit")
-            cursor = self._inside("committing", execute)
+            with self.inside("committing"):
+                cursor = execute()
             self.passes("committed")
             return cursor
         return execute()
-
-    def _inside(self, point: str, execute: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
-        """Execute a statement that lasts, and die at some moment while it does, if this is where."""
-        if self._counts(point):
-            # SQLite lets other threads run while it works; a moment too late is one after the statement.
-            after = self._random.uniform(0, 1.2) * self._lasted[point]
-            threading.Timer(after, self._die).start()
-        began = time.perf_counter()
-        cursor = execute()
-        self._lasted[point] = time.perf_counter() - began
-        return cursor
 
 
 class _Doomed(sqlite3.Connection):
