@@ -7,7 +7,7 @@ event loop.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Mapping, Sequence
 from threading import Condition, Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -16,8 +16,9 @@ from arbeit.compose import Wiring
 from arbeit.core import commands as c
 from arbeit.core.batch import SWEEP_ACTOR, Batch, Outcome, arrange, fill
 from arbeit.core.errors import ArbeitError, Code
-from arbeit.core.limits import RENEWALS
-from arbeit.core.model import SECOND, Changes, Event, Lease, Reply
+from arbeit.core.model import Changes, Event, Lease, Reply
+from arbeit.core.policy import EVERYTHING
+from arbeit.heartbeats import Held, changed_by_others
 from arbeit.kernel import POLL, RESOLVE_TRIES, UNLIMITED, Kernel, closed, raised, too_many
 from arbeit.ports import Blob, Job, OutcomeUnknown, RowRefused
 
@@ -26,46 +27,6 @@ if TYPE_CHECKING:
     from arbeit.transfer import Source
 
 T = TypeVar("T")
-LOST = frozenset({Code.LEASE_LOST, Code.TASK_NOT_FOUND, Code.PROJECT_NOT_FOUND})
-"""Answers to a renewal after which there is nothing left to renew."""
-
-
-class Held(Protocol):
-    """Work whose lease is renewed in the background."""
-
-    def renewed(self, reply: Reply) -> None:
-        """The lease was renewed."""
-
-    def lost(self, error: ArbeitError) -> None:
-        """The lease is somebody else's now."""
-
-
-def early(lease_ttl: int, delay: int) -> int:
-    """How many microseconds before its time a lease may be renewed along with one whose time has come.
-
-    A twentieth of its length costs few renewals more, and brings together those of many holders. Half of what was
-    waited for is waited for in any case, so that what fails is not tried again with everybody else's next renewal.
-    """
-    return min(SECOND, lease_ttl // 20, delay // 2)
-
-
-def together(renewals: Sequence[c.RenewLease]) -> Iterator[c.RenewLease | c.RenewLeases]:
-    """As few commands as do for these renewals; one alone is sent as it is."""
-    for start in range(0, len(renewals), RENEWALS):
-        some = renewals[start : start + RENEWALS]
-        yield c.RenewLeases(actor=SWEEP_ACTOR, items=tuple(some)) if len(some) > 1 else some[0]
-
-
-def heard(command: c.RenewLease | c.RenewLeases, result: Reply | ArbeitError) -> list[Reply | ArbeitError]:
-    """What each renewal of a command would have been answered alone, in order."""
-    if isinstance(command, c.RenewLease):
-        return [result]
-    if isinstance(result, ArbeitError):
-        return [result] * len(command.items)
-    return [
-        Reply(expires_at=one.expires_at, warnings=one.warnings) if one.refused is None else ArbeitError.of(one.refused)
-        for one in result.renewals
-    ]
 
 
 class Session(Answers, Protocol):
@@ -112,6 +73,10 @@ class BlockingSession(Asking):
         self._announcer = _announcer(wiring)
         self.holder: Callable[[str, Held, Lease, str], None] | None = None
         self.releaser: Callable[[Held], None] | None = None
+        self.hearer: Callable[[str, Sequence[str]], None] | None = None
+        """Told of leases that somebody else than their holder changed."""
+        self._taken: list[tuple[str, tuple[str, ...]]] = []
+        """Such leases, by project, of which it is to be told once the lock is free."""
 
     # -- commands --------------------------------------------------------------------------------------
 
@@ -177,10 +142,14 @@ class BlockingSession(Asking):
                 outcomes = self._transact(project, commands)
             finally:
                 notices, self._notices = self._notices, []
+                taken, self._taken = self._taken, []
             moved = self._events != before
         if moved:
             with self._committed:
                 self._committed.notify_all()
+        if self.hearer is not None:
+            for place, leases in taken:
+                self.hearer(place, leases)
         if notices:
             self.kernel.notify(notices)
         return outcomes
@@ -230,6 +199,8 @@ class BlockingSession(Asking):
     def _done(self, batch: Batch) -> Sequence[Outcome]:
         self._notices += self.kernel.committed_now(batch)
         self._events += batch.last_event is not None
+        if batch.changes is not None and (leases := changed_by_others(batch.changes)):
+            self._taken.append((batch.view.key, leases))
         if self._announcer is not None and batch.changes is not None and batch.changes.events:
             self._announcer.tell(batch.view.key, batch.changes)
         return batch.answers
@@ -333,6 +304,21 @@ class BlockingSession(Asking):
         """Stop renewing."""
         if self.releaser is not None:
             self.releaser(held)
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may change what is stored."""
+        return self._store.capabilities.shared
+
+    def news(
+        self, leases: Mapping[str, Collection[str]], pulse: int | None
+    ) -> tuple[int, dict[str, list[Lease]]] | None:
+        """Leases by project as they are stored, and the store's pulse; None where nobody committed since a pulse."""
+        self._refuse_closed()
+        now = self._store.pulse()
+        if now == pulse:
+            return None
+        return now, {key: self._store.lookup(key, "lease", [*names], EVERYTHING) for key, names in leases.items()}
 
     def close(self) -> None:
         """Finish the transaction under way, if any, and close the store."""

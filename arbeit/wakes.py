@@ -17,6 +17,7 @@ from anyio import CancelScope, Event
 from arbeit.core.declare import frozen
 from arbeit.core.fairness import pickable
 from arbeit.core.model import Changes, Queue
+from arbeit.heartbeats import changed_by_others
 from arbeit.ports import Wake
 
 log = logging.getLogger("arbeit")
@@ -35,16 +36,6 @@ def places(queue: Queue, *, opened: bool) -> int:
     if not queue.ready or not pickable(queue) or not (opened or limit is not None):
         return 0
     return queue.ready if limit is None else min(queue.ready, limit - queue.in_progress)
-
-
-def changed_by_others(changes: Changes) -> tuple[str, ...]:
-    """The leases that somebody else than their holder changed: asked to give way, or ended."""
-    acted = {(event.actor, event.task_id) for event in changes.events}
-    return tuple(
-        lease.id
-        for lease in changes.changed.get("lease", ())
-        if (lease.preempt_requested or lease.ended_at is not None) and (lease.agent_id, lease.task_id) not in acted
-    )
 
 
 def wake_of(project: str, changes: Changes) -> Wake:

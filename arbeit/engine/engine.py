@@ -27,9 +27,9 @@ from arbeit.engine.lane import Lane, Pending, said_of
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiters
 from arbeit.engine.waiting import Waiting
+from arbeit.heartbeats import Held
 from arbeit.kernel import POLL, RECEIPTS_KEPT, RESOLVE_TRIES, Kernel, closed, raised
 from arbeit.ports import Job, OutcomeUnknown, Resident, RowRefused
-from arbeit.session import Held
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")

@@ -13,8 +13,8 @@ from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import SECOND, Lease, Reply
 from arbeit.engine.lane import Pending
 from arbeit.engine.pausing import sleep_or
+from arbeit.heartbeats import LOST, Held, early, heard, is_asked, together
 from arbeit.ports import Clock
-from arbeit.session import LOST, Held, early, heard, together
 
 
 @define(eq=False)
@@ -71,21 +71,12 @@ class Renewals:
             if renewal is not None:
                 self._plan(renewal, 0)
 
-    def held(self) -> dict[str, list[str]]:
-        """By project, the leases that are kept alive here."""
-        found: dict[str, list[str]] = {}
-        for project, lease in self._of_lease:
-            found.setdefault(project, []).append(lease)
+    def held(self) -> dict[str, dict[str, bool]]:
+        """By project, the leases that are kept alive here, and whether their holders know that they are to give way."""
+        found: dict[str, dict[str, bool]] = {}
+        for (project, lease), renewal in self._of_lease.items():
+            found.setdefault(project, {})[lease] = renewal.asked
         return found
-
-    def compare(self, project: str, leases: Sequence[str], stored: Iterable[Lease]) -> None:
-        """Renew at once what is no longer stored as its holder believes."""
-        live = {lease.id: lease for lease in stored if lease.ended_at is None}
-        self.hear(project, [name for name in leases if name not in live or self._is_asked_anew(project, live[name])])
-
-    def _is_asked_anew(self, project: str, lease: Lease) -> bool:
-        renewal = self._of_lease.get((project, lease.id))
-        return lease.preempt_requested and renewal is not None and not renewal.asked
 
     def _plan(self, renewal: Renewal, delay: int) -> None:
         self._count += 1
@@ -142,7 +133,7 @@ class Renewals:
         if self._held.get(renewal.held) is not renewal:
             return
         if isinstance(result, Reply):
-            renewal.asked = any(notice.code == "PREEMPT_REQUESTED" for notice in result.warnings)
+            renewal.asked = is_asked(result)
             renewal.held.renewed(result)
         elif result.code in LOST:
             self.let_go(renewal.held)

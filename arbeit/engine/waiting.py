@@ -26,9 +26,10 @@ from arbeit.core.policy import EVERYTHING
 from arbeit.engine.pausing import sleep_or
 from arbeit.engine.renewals import Renewals
 from arbeit.engine.waiters import Waiter, Waiters
+from arbeit.heartbeats import changed_by_others, unlike
 from arbeit.kernel import POLL, UNLIMITED, too_many
 from arbeit.ports import Clock, Limits, Signals, Wake
-from arbeit.wakes import changed_by_others, wake_of
+from arbeit.wakes import wake_of
 
 T = TypeVar("T")
 log = logging.getLogger("arbeit")
@@ -240,10 +241,9 @@ class Waiting(Asking):
         self._looked_at_held = now
         held = self._renewals.held()
         for project in self._doubtful & held.keys():
-            found = await self._in_thread(
-                self._store.lookup, self._readers, project, "lease", held[project], EVERYTHING
-            )
-            self._renewals.compare(project, held[project], found)
+            names = [*held[project]]
+            found = await self._in_thread(self._store.lookup, self._readers, project, "lease", names, EVERYTHING)
+            self._renewals.hear(project, unlike(held[project], found))
         self._doubtful.clear()
 
     async def _next_look(self) -> bool:

@@ -73,6 +73,7 @@ class Hub:
         self._opened = BlockingSession(wiring)
         self._heart = Heart(self._session)
         self._session.holder, self._session.releaser = self._heart.hold, self._heart.let_go
+        self._session.hearer = self._heart.hear
 
     def __exit__(
         self,

@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError
 from arbeit.core.model import Changes, Event, Reply
-from arbeit.session import heard
+from arbeit.heartbeats import heard
 
 
 @frozen(eq=False)

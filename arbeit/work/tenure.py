@@ -14,7 +14,8 @@ from arbeit.core.model import (
     Run,
     Task,
 )
-from arbeit.session import Held, Session
+from arbeit.heartbeats import Held
+from arbeit.session import Session
 
 if TYPE_CHECKING:
     from anyio import CancelScope

@@ -14,8 +14,8 @@ from arbeit.core.limits import RENEWALS
 from arbeit.core.model import Grant, Reply
 from arbeit.core.policy import Scope
 from arbeit.core.reads import reads
+from arbeit.heartbeats import heard, together
 from arbeit.policies import OpenAccess
-from arbeit.session import heard, together
 from arbeit.wire import WIRE, read_reply
 from tests.core import harness
 from tests.core.harness import Held, Team, examples, make, seconds

@@ -26,6 +26,7 @@ from arbeit.core.model import Changes, Reply
 from arbeit.core.model import Event as Recorded
 from arbeit.ports import Clock, Job, LocalStore
 from arbeit.session import BlockingSession
+from arbeit.sync import heart
 from arbeit.testing.clock import VirtualClock
 from arbeit.testing.contract import KEY, WiredSyncHub
 from arbeit.testing.faults import Fault, FaultyStore
@@ -266,6 +267,57 @@ def test_leaving_by_an_exception_fails_the_attempt(wiring: Wiring) -> None:
         with pytest.raises(KeyboardInterrupt), again:
             raise KeyboardInterrupt
         assert project.get(again.task.id).task.attempt == 0
+
+
+class Told:
+    """What the holder of some work hears of its lease, and an event that is set once it did."""
+
+    def __init__(self, work: sync.Work) -> None:
+        self.heard: list[str] = []
+        self.event = Event()
+        renewed, lost = work.inner.renewed, work.inner.lost
+
+        def on_renewal(reply: Reply) -> None:
+            renewed(reply)
+            self.heard.append(",".join(notice.code for notice in reply.warnings))
+            self.event.set()
+
+        def on_loss(error: ArbeitError) -> None:
+            lost(error)
+            self.heard.append(error.code)
+            self.event.set()
+
+        work.inner.renewed, work.inner.lost = on_renewal, on_loss  # type: ignore[method-assign]  # only to know
+
+
+@pytest.mark.parametrize("ending", ["preempt", "cancel"])
+@pytest.mark.parametrize("other", [False, True], ids=["same-process", "another-process"])
+def test_a_holder_hears_at_once_what_others_do_to_its_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, other: bool
+) -> None:
+    monkeypatch.setattr(heart, "_LOOK", 0.02)
+    url = f"sqlite:///{tmp_path}/team.db"
+    with sync.open(url) as hub, sync.open(url) as elsewhere:
+        project = hub.project("demo", create=True)
+        project.create_task("T")
+        project.register_agent("boss", persona="supervisor")
+        work = project.claim("ada", ttl=3600)
+        assert work is not None
+        told = Told(work)
+        work.inner.hold()
+        boss = (elsewhere if other else hub).project("demo").as_("boss")
+        if ending == "preempt":
+            boss.preempt_task(work.task.id)
+        else:
+            boss.cancel_task(work.task.id, force=True)
+        assert told.event.wait(PATIENCE)
+        assert told.heard == ["PREEMPT_REQUESTED" if ending == "preempt" else "LEASE_LOST"]
+        assert work.is_lost == (ending == "cancel")
+        # What it knows is no news, whatever else is committed.
+        told.event.clear()
+        boss.create_task("U")
+        assert not told.event.wait(0.1)
+        work.let_go()
 
 
 def test_the_heart_stops_with_the_hub_even_while_work_is_entered(open_store: Callable[[Clock], LocalStore]) -> None:

@@ -247,7 +247,7 @@ class Finding(Opening):
 
     def test_lookup_brings_what_is_there_and_in_scope(self, crowded: LocalStore) -> None:
         rows = crowded.rows(DEMO)
-        for kind in ("entry", "item", "run"):
+        for kind in ("entry", "item", "run", "lease"):
             keys = [*reversed(list(rows[kind])), "no such"]
             for scope in (EVERYTHING, DOCS):
                 there = [

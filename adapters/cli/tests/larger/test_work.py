@@ -218,7 +218,7 @@ def test_a_lease_that_was_taken_away_stops_the_command(folder: Folder) -> None:
     task = project.create_task("Let go")
     ready = folder.fifo("ready")
     script = "trap 'echo stopped > told; exit 0' TERM; echo > ready; while :; do sleep 0.05; done"
-    worker = folder.start("work", "--ttl", "1.5", "--", "sh", "-c", script)
+    worker = folder.start("work", "--", "sh", "-c", script)  # for half an hour
     ready.read_text()
     supervisor(project).release_task(task.id, "I need it")
     out, err = worker.communicate(timeout=30)
