@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -179,19 +179,12 @@ class Gatherer:
             self.draft.refuse(where, f"the id {entry_id} stands here before", record, kind)
             return False
         more = dict(left)
-        if type not in ENTRY_TYPES:
-            self.draft.note(f"the unknown type {label(type)} of an entry was taken as note", where)
-            more["type"], type = type, "note"
-        if not isinstance(author, str) or not storable(author, AUTHOR_BYTES):
-            more["author"], author = author, ""
-        if evidence is not None and not _is_evidence(evidence):
-            more["evidence"], evidence = evidence, None
-        own, rest = fit(metadata, limits.METADATA_BYTES, depth=0)
-        kept, also = fit(more, METADATA_BYTES - (len(_compact(own).encode()) if own else 0))
-        rest |= also
+        told = self._attributes(where, type, author, evidence, more)
+        evidence = told.pop("evidence")
+        shared = {"task_id": task_id, "created_at": created_at, **told}
+        own, rest = self._metadata(metadata, more)
         whole = content if storable(content, limits.MAX_INTEGER) else cleaned(content)
         parts = [whole] if storable(whole) else split(self.draft.redact(whole), PIECE_BYTES)
-        own |= {self.source: kept} if kept else {}
         command = self.draft.part(
             kind,
             where,
@@ -199,19 +192,42 @@ class Gatherer:
             ImportEntry,
             entry_id,
             entry_id=entry_id,
-            task_id=task_id,
-            type=type,
             content=parts[0],
-            author=author or None,
-            created_at=created_at,
             metadata=own or None,
             superseded_by=superseded_by,
             evidence=evidence,
+            **shared,
         )
         if command is None:
             return False
         if whole != content:
             rest["content"] = content
+        self._go_on(where, record, entry_id, parts, shared)
+        for name, value in rest.items():
+            self.beside(where, task_id, f"{entry_id}.{name}", value, created_at)
+        return True
+
+    def _attributes(
+        self, where: str, type: str, author: object, evidence: object, more: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What an entry has fields for; what does not fit them goes into `more`."""
+        if type not in ENTRY_TYPES:
+            self.draft.note(f"the unknown type {label(type)} of an entry was taken as note", where)
+            more["type"], type = type, "note"
+        if not isinstance(author, str) or not storable(author, AUTHOR_BYTES):
+            more["author"], author = author, ""
+        if evidence is not None and not _is_evidence(evidence):
+            more["evidence"], evidence = evidence, None
+        return {"type": type, "author": author or None, "evidence": evidence}
+
+    def _metadata(self, own: Mapping[str, Any], left: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The metadata of an entry, its source's leftovers among them; and what of both does not fit there."""
+        fit_own, rest = fit(own, limits.METADATA_BYTES, depth=0)
+        kept, also = fit(left, METADATA_BYTES - (len(_compact(fit_own).encode()) if fit_own else 0))
+        return fit_own | ({self.source: kept} if kept else {}), rest | also
+
+    def _go_on(self, where: str, record: str, entry_id: str, parts: Sequence[str], shared: Mapping[str, Any]) -> None:
+        """Take the rest of a text that is longer than one entry may have."""
         if len(parts) > 1:
             self.draft.note("a text is too long for one entry: it goes on in the next ones", where)
         for number, piece in enumerate(parts[1:], start=2):
@@ -221,16 +237,10 @@ class Gatherer:
                 record,
                 ImportEntry,
                 entry_id=fitting(f"{entry_id}.part-{number}"),
-                task_id=task_id,
-                type=type,
                 content=piece,
-                author=author or None,
-                created_at=created_at,
                 metadata={self.source: {"part_of": entry_id, "part": number, "parts": len(parts)}},
+                **shared,
             )
-        for name, value in rest.items():
-            self.beside(where, task_id, f"{entry_id}.{name}", value, created_at)
-        return True
 
     def item(
         self,
