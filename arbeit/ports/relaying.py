@@ -33,12 +33,20 @@ class SinkFailure(ArbeitError):  # noqa: N818 - it says what happened; ArbeitErr
     Attributes:
         retry_after: seconds that the sink asks to be left alone for, if it does.
         refused: it is the events that it does not take, as it says; other projects' may be welcome.
+        retryable: no try mends it before somebody changes something, where it was said to be `lasting`. A relay that
+            only has to catch up then ends.
     """
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, refused: bool = False, suggestions: Sequence[str] = ()
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        refused: bool = False,
+        lasting: bool = False,
+        suggestions: Sequence[str] = (),
     ) -> None:
-        super().__init__(Code.STORE_UNAVAILABLE, message, suggestions=tuple(suggestions), retryable=True)
+        super().__init__(Code.STORE_UNAVAILABLE, message, suggestions=tuple(suggestions), retryable=not lasting)
         self.retry_after = retry_after
         self.refused = refused
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from arbeit.core.declare import frozen
 from arbeit.ports import Lag
@@ -136,7 +136,11 @@ class Agenda:
     @property
     def idle(self) -> bool:
         """Nothing is to do, is being done, or is to be noted."""
-        return not self._line and not self.busy and not self._noted
+        return self.idle_but(())
+
+    def idle_but(self, projects: Collection[str]) -> bool:
+        """Nothing is to do for others than these projects, and nothing is being done or to be noted."""
+        return not self.busy and not self._noted and all(project in projects for project in self._line)
 
     def _end(self, project: str, standing: _Standing) -> None:
         standing.busy = False

@@ -96,13 +96,21 @@ class Pump:
         self._flying: set[CancelScope] = set()
         """The calls of the sink that are under way."""
         self._threads: CapacityLimiter | None = None
+        self._hopeless: dict[str, ArbeitError] = {}
+        """The projects whose events were refused so that no other try would mend it, in this term, and why."""
 
     async def run(self, *, until_caught_up: bool = False) -> None:
-        """Publish whenever this process leads; with `until_caught_up`, only until the sink has everything."""
+        """Publish whenever this process leads; with `until_caught_up`, only until the sink has everything.
+
+        Raises:
+            ArbeitError: with `until_caught_up`, once all that is left was refused so that no other try would mend it.
+        """
         self._threads = CapacityLimiter(2 + self._pace.workers)
         while True:
             tenure = await self._seek()
             if tenure is not None and await self._serve(tenure, until_caught_up=until_caught_up):
+                for error in self._hopeless.values():
+                    raise error
                 return
             await anyio.sleep(self._pace.ttl / 3 * (0.5 + self._around.chance()))
 
@@ -128,8 +136,9 @@ class Pump:
         return None if term is None else Tenure(term, self._pace.ttl, asked_at, self._around.clock)
 
     async def _serve(self, tenure: Tenure, *, until_caught_up: bool) -> bool:
-        """Publish until the term is over; whether the sink had everything, if that was waited for."""
+        """Publish until the term is over; whether the sink had all that it takes, if that was waited for."""
         self._tell.leads(tenure.term)
+        self._hopeless.clear()
         agenda = Agenda(self._pace.backoff, self._around.chance)
         done = False
         try:
@@ -211,7 +220,7 @@ class Pump:
                 return
 
     async def _look(self, agenda: Agenda, *, until_caught_up: bool) -> None:
-        """Learn of new events, as long as the term lasts; or until there are none that the sink lacks."""
+        """Learn of new events, as long as the term lasts; or until there are none that the sink lacks and may take."""
         while True:
             # Before looking, so that nothing that is committed meanwhile is missed.
             committed = self._around.next_commit() if self._around.next_commit is not None else Event()
@@ -221,7 +230,7 @@ class Pump:
                 self._tell.store_failed(error)
             else:
                 self._tell.store_mended()
-                if until_caught_up and agenda.idle:
+                if until_caught_up and agenda.idle_but(self._hopeless):
                     return
                 self._stir.set()
             await anyio.sleep(self._pace.rest)
@@ -256,6 +265,8 @@ class Pump:
         except LostError:
             scope.cancel()
         except Exception as error:  # noqa: BLE001 - a sink's fault, whatever it raises, is no reason to stop the others
+            if isinstance(error, ArbeitError) and not error.retryable:
+                self._hopeless[turn.project] = error
             now = self._around.clock()
             wish = error.retry_after if isinstance(error, SinkFailure) else None
             self._tell.failed(turn.project, error, now, agenda.failed(turn.project, now, wish))
@@ -272,6 +283,7 @@ class Pump:
                 self._flying.discard(flight)
         if flight.cancelled_caught:
             raise LostError
+        self._hopeless.pop(project, None)
         if agenda.published(project, events[-1].position):
             self._tell.mended(project, self._around.clock(), agenda.failing())
         self._noting.set()

@@ -82,19 +82,23 @@ class Relay:
 
         Raises:
             ArbeitError: before anything is led, what a sink says that no later try can mend: INVALID_INPUT for a driver
-                that does not know this event loop; with `until_caught_up`, a secret that is not there.
+                that does not know this event loop; with `until_caught_up`, a secret that is not there. With
+                `until_caught_up`, also what a sink refuses for good, once all sinks have what they take.
         """
+        refusals: list[ArbeitError] = []
         try:
             for sink in self._sinks.values():
                 await _ensure_usable(sink, until_caught_up=until_caught_up)
             async with anyio.create_task_group() as group:
                 for pump in self._pumps:
-                    group.start_soon(pump_run, pump, until_caught_up)
+                    group.start_soon(_run, pump, until_caught_up, refusals)
         finally:
             with CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
                 async with anyio.create_task_group() as group:
                     for name, sink in self._sinks.items():
                         group.start_soon(_close, name, sink)
+        if refusals:
+            raise refusals[0]
 
 
 async def _ensure_usable(sink: EventSink, *, until_caught_up: bool) -> None:
@@ -116,9 +120,12 @@ async def _close(name: str, sink: EventSink) -> None:
         log.warning("sink %s did not close: %s", name, type(error).__name__)
 
 
-async def pump_run(pump: Pump, until_caught_up: bool) -> None:  # noqa: FBT001 - task groups pass arguments by position
-    """Run one pump."""
-    await pump.run(until_caught_up=until_caught_up)
+async def _run(pump: Pump, until_caught_up: bool, refusals: list[ArbeitError]) -> None:  # noqa: FBT001 - task groups pass arguments by position
+    try:
+        await pump.run(until_caught_up=until_caught_up)
+    except ArbeitError as error:
+        # Raised when the other sinks have what they lack, and outside of the group, which would wrap it.
+        refusals.append(error)
 
 
 def source_of(store: LocalStore) -> Source:

@@ -12,7 +12,7 @@ from nats.errors import AuthorizationError, MaxPayloadError, NoServersError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy, Header, StorageType, StreamConfig
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
 
 from arbeit.core.limits import refuse
 from arbeit.core.model import Event
@@ -24,6 +24,8 @@ from arbeit.sinks.reading import Arrival
 DUPLICATES = 120.0
 """Seconds in which a new stream drops a message whose id it has seen, unless a URL says otherwise: NATS' default."""
 _WORDS = frozenset(" .*>\t\r\n")
+_NO_PEERS = 10005
+"""The cluster has too few servers for a stream at this moment: its only such answer to be called a bad request."""
 _TROUBLE = (NatsError, OSError, asyncio.TimeoutError, EOFError)
 
 
@@ -86,18 +88,33 @@ class NatsSink:
             msg = (
                 f"{self._named}: event {event.id} is longer than the server's max_payload ({client.max_payload} bytes)"
             )
-            raise SinkFailure(msg, refused=True, suggestions=("Raise max_payload of the server.",)) from error
+            hint = "Raise max_payload of the server."
+            raise SinkFailure(msg, refused=True, lasting=True, suggestions=(hint,)) from error
         except NoStreamResponseError as error:
             msg = f"{self._named} takes nothing on {subject}"
             hint = f"Let the stream have the subject {self._subject}.>, and JetStream be on."
-            raise SinkFailure(msg, suggestions=(hint,)) from error
+            raise SinkFailure(msg, lasting=await self._answers(jetstream), suggestions=(hint,)) from error
         except APIError as error:
-            msg = f"{self._named} refuses: {error.description} ({error.err_code})"
-            raise SinkFailure(msg) from error
+            raise self._refusal(error) from error
         except _TROUBLE as error:
             # What this connection still holds must not come late, behind what another has sent meanwhile.
             await self._drop(client)
             raise SinkFailure(f"{self._named}: {trouble(error)}") from error
+
+    def _refusal(self, error: APIError) -> SinkFailure:
+        # A request that is wrong stays so; what a server cannot do now, it may do later.
+        lasting = isinstance(error, BadRequestError) and error.err_code != _NO_PEERS
+        hint = "Name another stream or subject in the URL, or change the stream that is in the way." if lasting else ""
+        msg = f"{self._named} refuses: {error.description} ({error.err_code})"
+        return SinkFailure(msg, lasting=lasting, suggestions=(hint,) if hint else ())
+
+    async def _answers(self, jetstream: JetStreamContext) -> bool:
+        """Whether the stream is there and led, so that it is its subjects that keep events out of it."""
+        try:
+            cluster = (await jetstream.stream_info(self._stream)).cluster
+        except _TROUBLE:
+            return False
+        return cluster is None or bool(cluster.leader)
 
     async def close(self) -> None:
         """Leave the server."""
@@ -176,6 +193,9 @@ class NatsSink:
             await self._drop(client)
             hint = "Let the URL say user and password=env:NAME, token=env:NAME, or credentials=/path."
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
+        except APIError as error:
+            await self._drop(client)
+            raise self._refusal(error) from error
         except _TROUBLE as error:
             await self._drop(client)
             why = client.last_error if isinstance(error, NoServersError) and client.last_error else error

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlunsplit
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from arbeit.core.limits import refuse
 from arbeit.core.model import Event
@@ -100,9 +100,10 @@ class RedisStreamSink:
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
         except ResponseError as error:
             msg = f"{self._named} refuses: {error}"
-            raise SinkFailure(
-                msg, suggestions=("See that the key is a stream, and that there is memory left.",)
-            ) from error
+            # Memory may be freed again; neither a key nor a permission changes by itself.
+            lasting = isinstance(error, NoPermissionError) or "WRONGTYPE" in str(error)
+            hint = "See that the key is a stream, that the user may write to it, and that there is memory left."
+            raise SinkFailure(msg, lasting=lasting, suggestions=(hint,)) from error
         except _TROUBLE as error:
             await self._drop(client)
             raise SinkFailure(f"{self._named}: {trouble(error)}") from error

@@ -213,6 +213,20 @@ async def test_a_subject_that_another_stream_of_nats_has_is_said(url: str, broke
             else:
                 await sink.publish("demo", events)
             await sink.close()
+        with anyio.fail_after(20), pytest.raises(SinkFailure, match="overlap") as caught:
+            await hub.relay([other], until_caught_up=True)
+        assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("broker", ["nats"], indirect=True)
+async def test_a_stream_of_nats_that_has_other_subjects_ends_a_relay_that_catches_up(url: str, broker: _Nats) -> None:
+    async with arbeit.open(url) as hub:
+        await fill(hub, "demo", 1)
+        await hub.relay([broker.url], until_caught_up=True)
+        elsewhere = broker.url.replace("subject=a", "subject=b")
+        with anyio.fail_after(20), pytest.raises(SinkFailure, match=r"takes nothing on b\w+.demo") as caught:
+            await hub.relay([elsewhere], until_caught_up=True)
+        assert not caught.value.retryable
 
 
 async def test_a_server_that_is_not_there_is_a_failure_that_names_it_without_its_password(url: str) -> None:

@@ -117,6 +117,52 @@ async def test_a_project_whose_events_are_not_taken_holds_up_no_other() -> None:
     assert store.offsets("list") == {"": 0, "good": 5, "bad": 5}
 
 
+async def test_a_relay_that_only_catches_up_ends_with_what_no_other_try_would_mend_after_all_else_was_published() -> (
+    None
+):
+    store, sink = MemoryStore(SystemClock()), ListSink()
+    await team(store, bad=4, good=4, worse=4)
+    sink.fault = lambda project, _events: SinkFailure(f"no {project}", lasting=True) if project != "good" else None
+    with anyio.fail_after(20), pytest.raises(SinkFailure, match=r"no (bad|worse)") as caught:
+        await made(store, sink).run(until_caught_up=True)
+    assert (caught.value.code, caught.value.retryable) == (Code.STORE_UNAVAILABLE, False)
+    assert sink.positions("good") == [1, 2, 3, 4, 5]
+    assert store.offsets("list") == {"": 0, "good": 5}
+    assert sink.closed == 1
+
+
+async def test_a_refusal_for_good_by_one_sink_does_not_keep_events_from_another() -> None:
+    store, good, bad = MemoryStore(SystemClock()), ListSink(batch=1), ListSink()
+    await team(store, demo=40)
+    bad.fault = lambda _project, _events: SinkFailure("never", lasting=True)
+    wiring = Wiring(store, SystemClock(), b"k" * 32, {})
+    with anyio.fail_after(20), pytest.raises(SinkFailure, match="never"):
+        await Relay(wiring, {"bad": bad, "good": good}, pace=BRISK).run(until_caught_up=True)
+    assert good.positions("demo") == list(range(1, 42))
+
+
+async def test_a_relay_that_goes_on_tries_again_what_was_refused_for_good() -> None:
+    store, sink = MemoryStore(SystemClock()), ListSink()
+    await team(store, demo=4)
+    broken = True
+    sink.fault = lambda _project, _events: SinkFailure("never", lasting=True) if broken else None
+    async with anyio.create_task_group() as group:
+        group.start_soon(made(store, sink).run)
+        await sink.until(lambda: sink.calls > 3)
+        broken = False
+        await sink.until(lambda: sink.positions("demo") == [1, 2, 3, 4, 5])
+        group.cancel_scope.cancel()
+
+
+async def test_what_may_pass_keeps_a_relay_that_catches_up_from_ending() -> None:
+    store, sink = MemoryStore(SystemClock()), ListSink()
+    await team(store, demo=4)
+    sink.fault = lambda _project, _events: SinkFailure("not now") if sink.calls < 5 else None
+    with anyio.fail_after(20):
+        await made(store, sink).run(until_caught_up=True)
+    assert sink.positions("demo") == [1, 2, 3, 4, 5]
+
+
 async def test_one_sink_that_is_down_holds_up_no_other_sink() -> None:
     store, good, bad = MemoryStore(SystemClock()), ListSink(), ListSink()
     await team(store, demo=4)

@@ -32,6 +32,15 @@ def test_everything_that_was_done_is_published_once(shop: Path, say: Say, redis_
         assert sum(client.xlen(key) for key in client.scan_iter(_type="stream")) == first
 
 
+def test_a_sink_that_refuses_for_good_ends_the_relay_with_an_error(shop: Path, say: Say, redis_url: str) -> None:
+    assert shop.is_dir()
+    with Redis.from_url(redis_url) as client:
+        client.set("arbeit", "no stream")
+    ran = say("relay", sink(redis_url), "--once")
+    assert (ran.code, "WRONGTYPE" in ran.err) == (1, True), ran.err
+    assert "See that the key is a stream" in ran.err
+
+
 def test_a_shadow_says_whether_a_sink_has_the_log(shop: Path, say: Say, redis_url: str) -> None:
     assert shop.is_dir()
     assert say("add", "Sweep the floor").code == 0
