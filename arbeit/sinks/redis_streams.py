@@ -40,6 +40,7 @@ return added
 """
 """Appends what the stream does not have yet, and notes up to where it has the project: both or neither."""
 _PLACE = re.compile(r"(/[0-9]{0,5})?")
+_LASTING = re.compile("WRONGTYPE|DB index")
 _PAGE = 500
 _TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
 
@@ -100,8 +101,8 @@ class RedisStreamSink:
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
         except ResponseError as error:
             msg = f"{self._named} refuses: {error}"
-            # Memory may be freed again; neither a key nor a permission changes by itself.
-            lasting = isinstance(error, NoPermissionError) or "WRONGTYPE" in str(error)
+            # Memory may be freed again; a key, a permission or the number of databases does not change by itself.
+            lasting = isinstance(error, NoPermissionError) or _LASTING.search(str(error)) is not None
             hint = "See that the key is a stream, that the user may write to it, and that there is memory left."
             raise SinkFailure(msg, lasting=lasting, suggestions=(hint,)) from error
         except _TROUBLE as error:

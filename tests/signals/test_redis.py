@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio import to_thread
+from anyio.abc import SocketAttribute, SocketStream
 from redis import Redis
 from redis.crc import key_slot
 
@@ -154,6 +155,84 @@ async def test_while_redis_is_away_claimers_look_by_themselves_and_the_log_says_
     assert sum(line.startswith("Redis is away") for line in said) == 4
     assert said.count("Redis is back") == 4
     assert len(said) == 8
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("redis://ada:hidden@127.0.0.1:{port}/0", "UNAUTHENTICATED"),
+        ("redis://:hidden@127.0.0.1:{port}/0", "UNAUTHENTICATED"),
+        ("redis://keyless:hidden@127.0.0.1:{port}/0", "FORBIDDEN"),
+        ("redis://mute:hidden@127.0.0.1:{port}/0", "FORBIDDEN"),
+        ("redis://:hidden@127.0.0.1:{port}/99", "INVALID_INPUT"),
+        ("redis://127.0.0.1:{other}/0", "INVALID_INPUT"),
+    ],
+)
+@pytest.mark.usefixtures("hints_alone")
+async def test_what_is_wrong_with_a_redis_is_said_once_without_its_password_and_work_goes_on(
+    wrong: str, code: str, tmp_path: Path, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.ask("ACL SETUSER keyless on >hidden ~x* &* +@all")
+    server.ask("ACL SETUSER mute on >hidden ~* &* +@all -publish")
+    if wrong.endswith("99"):
+        server.ask("ACL SETUSER default on >hidden")
+    tries = anyio.Event()
+    came = 0
+
+    async def greet(stream: SocketStream) -> None:
+        nonlocal came
+        came += 1
+        if came > 3:
+            tries.set()
+        await stream.send(b"220 hidden.example.com ESMTP\r\n")
+        await stream.aclose()
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0) as listener,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(listener.serve, greet)
+        other = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no SQL
+        signals = over(wrong.format(port=server.port, other=other))
+        try:
+            async with sites(tmp_path / "team.db", signals, Bus().signals()) as (there, here):
+                await there.hub.project("demo", create=True)
+                for name in ("T", "U"):
+                    await handed_out(here, there, name)
+                while not caplog.records:  # noqa: ASYNC110 - a log line is no event
+                    await anyio.sleep(0.01)
+                assert not there.signals.healthy
+                if "other" in wrong:
+                    with anyio.fail_after(20):
+                        await tries.wait()
+        finally:
+            server.restart()
+            group.cancel_scope.cancel()
+    said = [record.getMessage() for record in caplog.records if "Redis" in record.getMessage()]
+    assert len(said) == 1, said
+    assert said[0].startswith(f"{code}: Redis at 127.0.0.1:")
+    assert "hidden" not in said[0]
+
+
+@pytest.mark.usefixtures("hints_alone")
+async def test_a_redis_whose_settings_were_mended_is_heard_and_told_of_anew(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "arbeit")
+    ear = Overheard(over(f"redis://ada:hidden@127.0.0.1:{server.port}/0"))
+    async with anyio.create_task_group() as group:
+        group.start_soon(ear.run, lambda _wake: None)
+        while not caplog.records:  # noqa: ASYNC110 - a log line is no event
+            await anyio.sleep(0.01)
+        server.ask("ACL SETUSER ada on >hidden ~* &* +@all")
+        await ear.until_healthy()
+        server.ask("ACL DELUSER ada")  # which ends its connections
+        await ear.until_away()
+        while caplog.text.count("UNAUTHENTICATED") < 2:  # noqa: ASYNC110 - as above
+            await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+    said = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert [line for line in said if "away" not in line] == ["UNAUTHENTICATED", "Redis is back", "UNAUTHENTICATED"]
 
 
 async def test_a_connection_that_breaks_is_made_anew(proxy: TcpProxy) -> None:

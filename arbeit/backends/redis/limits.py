@@ -10,7 +10,7 @@ from typing import Any, Never
 import anyio
 from anyio import Event
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
 from arbeit.backends.redis import bucket
 from arbeit.backends.redis.bucket import TAKE, Rate
@@ -100,7 +100,14 @@ class RedisLimits:
             self._asking.clear()
 
     async def _put(self, asks: list[_Ask], client: Redis) -> list[Any]:
-        answers = await self._try(asks, client)
+        try:
+            answers = await self._try(asks, client)
+        except NoPermissionError as error:
+            # Wakes may pass nevertheless; without an answer, each is counted here.
+            answers = [error] * len(asks)
+        for answer in answers:
+            if isinstance(answer, NoPermissionError):
+                self._link.tell(answer)
         if any(isinstance(answer, NoScriptError) for answer in answers):
             # Another server, or one that was restarted.
             self._hash = None

@@ -6,6 +6,7 @@ until the connection was made anew.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -17,8 +18,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from arbeit.backends.redis.misfits import misfit
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text
+
+log = logging.getLogger("arbeit")
 
 T = TypeVar("T")
 DEADLINE = 0.2
@@ -59,10 +63,33 @@ class Link:
                 "Percent-encode / # @ ? [ in its password.",
             )
         self._url = url
+        self._told: str | None = None
         self.client: Redis | None = None
         """What to ask by, while there is a connection."""
         self.broken: anyio.Event | None = None
         """Set once an answer failed to come; one for each connection."""
+
+    # -- what is wrong with it -------------------------------------------------------------------------
+
+    def tell(self, error: BaseException) -> bool:
+        """Log once what is wrong with its settings; False where nothing is, and it may only be away."""
+        problem = misfit(error, self._named)
+        if problem is None:
+            return False
+        if self._told != problem.message:
+            self._told = problem.message
+            hint = problem.suggestions[0]
+            log.error("%s: %s. %s Until then, engines look by themselves", problem.code, problem.message, hint)
+        return True
+
+    def mended(self) -> None:
+        """Tell anew of what is wrong from now on."""
+        self._told = None
+
+    @property
+    def _named(self) -> str:
+        parts = urlsplit(self._url)
+        return f"Redis at {parts.netloc.rpartition('@')[2] or parts.path}"
 
     # -- names -----------------------------------------------------------------------------------------
     # What stands in braces is what Redis Cluster places a key by: the keys of a project are in one place.

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from arbeit.backends.redis.link import CONNECT_DEADLINE, DEADLINE, FAILURES, Link
-from arbeit.wakes import Carrier, Hear
+from arbeit.wakes import Carrier, Hear, blank
 
 log = logging.getLogger("arbeit")
 
@@ -55,6 +55,8 @@ class RedisSignals(Carrier):
                     pass
             link.client, link.broken = client, (broken := anyio.Event())
             await self._look_at_epoch()
+            # Says nothing, and shows before anybody counts on it that this user may speak.
+            await self.publish(blank(self.origin))
             self._last_heard = anyio.current_time()
             self.found(heard)
             async with anyio.create_task_group() as group:
@@ -70,6 +72,16 @@ class RedisSignals(Carrier):
             link.break_off()
             with CancelScope(shield=True), anyio.move_on_after(DEADLINE):
                 await _closed(client, listener)
+
+    def found(self, heard: Hear) -> None:
+        """It is there, and lets us do what we need."""
+        self._link.mended()
+        super().found(heard)
+
+    def _lost(self, heard: Hear, error: BaseException) -> None:
+        # What is wrong was said plainly: that it is "away" would only lead astray.
+        self._missed = self._link.tell(error) or self._missed
+        super()._lost(heard, error)
 
     # -- hearing ---------------------------------------------------------------------------------------
 
