@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from arbeit.backends.postgres import statements
+from arbeit.backends.postgres.literals import of_numbers, of_texts
 from arbeit.backends.postgres.statements import SEQ_BITS, insert_of, update_of, written
 from arbeit.columns import CODECS, WORDS, row_of
 from arbeit.core.model import Beat, Changes, ContextEntry, Lease, Task
@@ -43,7 +44,10 @@ class Saving:
             made.part("relationships_gone", list(gone))
         if beats:
             due = min(due, *(beat.expires_at for beat in beats.values()))
-            made.part("beats", *_across([(one.lease_id, one.expires_at, one.heartbeat_at) for one in beats.values()]))
+            ids, deadlines, seen = zip(
+                *((one.lease_id, one.expires_at, one.heartbeat_at) for one in beats.values()), strict=True
+            )
+            made.part("beats", of_texts(ids), of_numbers(deadlines), of_numbers(seen))
         self._log(made, project, changes, first=first)
         if first:
             made.part("first_due", due)
@@ -136,9 +140,15 @@ class _Statement:
             self._parts.append(insert_of(kind, self._schema, first, one=one))
         else:
             self._parts.append(update_of(kind, self._schema, first, one=one, leave_out=leave_out))
-        places = written(kind, leave_out).places
-        # A single row goes as it is: arrays cost the driver and the server several times as much.
-        self._parameters += [rows[0][at] for at in places] if one else [[row[at] for row in rows] for at in places]
+        told = written(kind, leave_out)
+        if one:
+            # As it is: arrays cost the server several times as much.
+            self._parameters += [rows[0][at] for at in told.places]
+            return
+        values = list(zip(*rows, strict=True))
+        self._parameters += [
+            values[at] if make is None else make(values[at]) for at, make in zip(told.places, told.makers, strict=True)
+        ]
 
     def part(self, name: str, *parameters: object, **names: str) -> None:
         """Write something else."""
@@ -155,7 +165,7 @@ class _Statement:
         project = str(self._parameters[_PROJECT])
         for kind in ("task", "entry"):
             if new := changes.new.get(kind):
-                self.part("texts", kind, [lexemes(project, one) for one in new])
+                self.part("texts", kind, of_texts([lexemes(project, one) for one in new]))
         reworded = frozenset(changes.reworded or ())
         tasks = changes.changed.get("task", ())
         other = [task for task in tasks if changes.reworded is None or task.id in reworded]

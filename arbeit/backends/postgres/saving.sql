@@ -18,7 +18,7 @@ UPDATE {schema}.dues SET at = %1::bigint WHERE project = $1 AND at > %1::bigint
 -- name: beats
 UPDATE {schema}.leases AS t SET expires_at = u.expires_at,
     heartbeat_at = coalesce(u.heartbeat_at, t.heartbeat_at)
-FROM unnest(%1::text[], %2::bigint[], %3::bigint[]) AS u (id, expires_at, heartbeat_at)
+FROM unnest(%1::text::text[], %2::text::bigint[], %3::text::bigint[]) AS u (id, expires_at, heartbeat_at)
 WHERE t.project = $1 AND t.id = u.id
 
 -- name: relationships_gone
@@ -39,7 +39,7 @@ DELETE FROM {schema}.receipts WHERE project = $1 AND at < %1::bigint
 -- name: texts
 INSERT INTO {schema}.texts (project, kind, seq, words)
 SELECT $1, %1::text, $2::bigint + u.n, array_to_tsvector(string_to_array(u.words, ' '))
-FROM unnest(%2::text[]) WITH ORDINALITY AS u (words, n)
+FROM unnest(%2::text::text[]) WITH ORDINALITY AS u (words, n)
 
 -- name: texts_reworded
 INSERT INTO {schema}.texts (project, kind, seq, words)

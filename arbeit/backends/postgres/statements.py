@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
+from arbeit.backends.postgres.literals import MAKERS
 from arbeit.columns import BESIDE, CODECS, KEYS, LIVENESS
 from arbeit.core.declare import frozen
 
@@ -14,6 +16,8 @@ SEQUENCED = frozenset({"task", "relationship", "entry", "item", "session", "file
 _TYPES: Mapping[str, str] = {"text": "text", "integer": "bigint", "boolean": "boolean", "json": "json"}
 _TELLING = frozenset({"project", "event"})
 """Kinds whose own fields say whose project they are of."""
+_JSON_TEXTS = frozenset({"data", "reply"})
+"""Columns of text that is full of quotes, each of which a literal would have to escape: they go as arrays."""
 SEQ_BITS = 20
 """A row's number is that of the position before its batch, shifted by so many bits, plus its place in the batch."""
 
@@ -63,17 +67,26 @@ def load(file: str, schema: str) -> Mapping[str, str]:
     return found
 
 
-def _parameters(types: Sequence[str], first: int, dimension: str = "") -> list[str]:
-    return [f"${number}::{one}{dimension}" for number, one in enumerate(types, start=first)]
+def _parameters(types: Sequence[str], first: int) -> list[str]:
+    return [f"${number}::{one}" for number, one in enumerate(types, start=first)]
+
+
+def _columns(told: Written, first: int) -> str:
+    casts = ("text[]" if make is None else f"text::{one}[]" for one, make in zip(told.types, told.makers, strict=True))
+    return ", ".join(f"${number}::{cast}" for number, cast in enumerate(casts, start=first))
 
 
 @frozen
 class Written:
-    """How rows of a kind are written: their columns and types, and which values of `columns.row_of` go there."""
+    """How rows of a kind are written: their columns and types, and which values of `columns.row_of` go there.
+
+    `makers` make of a column's values the literal of an array; None where they go as an array of the driver's.
+    """
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
     places: tuple[int, ...]
+    makers: tuple[Callable[[Sequence[Any]], str] | None, ...]
 
 
 @cache
@@ -89,12 +102,13 @@ def written(kind: str, leave_out: frozenset[str] = frozenset()) -> Written:
         if name not in leave_out
     ]
     names, casts, places = zip(*kept, strict=True)
-    return Written(names, casts, places)
+    makers = tuple(None if name in _JSON_TEXTS else MAKERS[cast] for name, cast in zip(names, casts, strict=True))
+    return Written(names, casts, places, makers)
 
 
 @cache
 def insert_of(kind: str, schema: str, first: int, *, one: bool) -> str:
-    """What adds rows of a kind: a parameter per column from number `first` on, each an array unless there is `one` row.
+    """What adds rows of a kind: a parameter per column from number `first` on, of all rows unless there is `one`.
 
     $1 is the project, $2 what the rows are numbered from.
     """
@@ -107,8 +121,8 @@ def insert_of(kind: str, schema: str, first: int, *, one: bool) -> str:
         return f"{start} VALUES ({value}{', '.join(_parameters(told.types, first))}{number})"
     fields = ", ".join(f"u.{name}" for name in told.columns)
     number = ", $2::bigint + u.n" if kind in SEQUENCED else ""
-    arrays = ", ".join(_parameters(told.types, first, "[]"))
-    return f"{start} SELECT {value}{fields}{number} FROM unnest({arrays}) WITH ORDINALITY AS u ({listed}, n)"  # noqa: S608 - as above
+    source = f"unnest({_columns(told, first)}) WITH ORDINALITY AS u ({listed}, n)"
+    return f"{start} SELECT {value}{fields}{number} FROM {source}"  # noqa: S608 - as above
 
 
 @cache
@@ -125,6 +139,5 @@ def update_of(kind: str, schema: str, first: int, *, one: bool, leave_out: froze
     same = [f"t.{name} = {value}" for name, value in pairs if name in keys]
     if kind != "project":
         same.insert(0, "t.project = $1")
-    arrays = ", ".join(_parameters(told.types, first, "[]"))
-    source = "" if one else f" FROM unnest({arrays}) AS u ({', '.join(told.columns)})"
+    source = "" if one else f" FROM unnest({_columns(told, first)}) AS u ({', '.join(told.columns)})"
     return f"UPDATE {schema}.{table(kind)} AS t SET {sets}{source} WHERE {' AND '.join(same)}"  # noqa: S608 - names of ours
