@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -70,6 +71,29 @@ def test_a_search_by_meaning_takes_any_sentence(project: Project) -> None:
     assert titles(project.search(long, mode="meaning")) == ["alpha beta"]
     with pytest.raises(ArbeitError, match="at most 32 terms"):
         project.search(long)
+
+
+def test_signs_alone_are_searched_by_meaning_where_there_is_an_embedder(url: str) -> None:
+    class Crabs:
+        name, dimensions = "crabs", 2
+
+        def embed(self, texts: Sequence[str]) -> list[list[float]]:
+            return [[1.0, 0.0] if "\N{CRAB}" in text or "crab" in text else [0.0, 1.0] for text in texts]
+
+    with arbeit.sync.open(url, embedder=Crabs()) as hub:
+        project = hub.project("demo", create=True)
+        project.create_task("the crab build")
+        project.create_task("something else")
+        project.index()
+        assert titles(project.search("\N{CRAB}"))[0] == "the crab build"
+        assert project.search("\N{CRAB}") == project.search("\N{CRAB}", mode="meaning")
+        for text in ("***", '""', "-only"):
+            with pytest.raises(ArbeitError, match="at least one word"):
+                project.search(text)
+        with pytest.raises(ArbeitError, match="at least one word"):
+            project.search("\N{CRAB}", mode="words")
+    with arbeit.sync.open(url) as hub, pytest.raises(ArbeitError, match="at least one word"):
+        hub.project("demo", create=True).search("\N{CRAB}")
 
 
 @pytest.mark.parametrize(
