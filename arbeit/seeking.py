@@ -10,7 +10,7 @@ from arbeit.core.decide.base import missing
 from arbeit.core.declare import evolve
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Task
-from arbeit.core.searching import Sought, alternatives, parse, plain, words
+from arbeit.core.searching import Sought, alternatives, parse, plain, wordless
 from arbeit.embedders import Model
 from arbeit.hits import merged, near_hits
 from arbeit.meaning import task_text, vectors_of
@@ -32,7 +32,7 @@ def seek(store: LocalStore, model: Model | None, query: Search) -> list[Hit]:
     """
     task = _task(store, query) if query.similar_to is not None else None
     vectors = vectors_of(store)
-    if query.mode is None and task is None and model is not None and vectors is not None and _wordless(query.text):
+    if query.mode is None and task is None and model is not None and vectors is not None and wordless(query.text):
         # There is nothing that words could find, and nothing to fall back upon.
         query = evolve(query, mode="meaning")
     mode = query.mode
@@ -68,11 +68,6 @@ def kept(store: LocalStore) -> Vectors:
     if vectors is None:
         raise _nothing_to_ask("a store that keeps vectors")
     return vectors
-
-
-def _wordless(text: str) -> bool:
-    """Whether a text says something, and none of it in words: an emoji, say."""
-    return bool(plain(text)) and not words(text)
 
 
 def _task(store: LocalStore, query: Search) -> Task:

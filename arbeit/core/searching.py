@@ -133,6 +133,11 @@ def plain(text: str) -> str:
     return " ".join(one.rstrip("*") for one in said).strip()
 
 
+def wordless(text: str) -> bool:
+    """Whether a text says something, and none of it in words: an emoji, say. By meaning alone, it can be searched."""
+    return bool(plain(text)) and not words(text)
+
+
 def alternatives(*texts: str) -> str:
     """A text to search for that asks for any of the words of these texts, the first ones where they are many."""
     found = dict.fromkeys(word for text in texts for word in words(text) if len(word) >= SHORTEST_PREFIX)

@@ -41,7 +41,7 @@ class Searching(Base):
                 sentence.
             similar_to: in place of a text, a task: what was decided, tried and achieved in others like it.
             mode: words; meaning (what is near, best first); both, merged by reciprocal rank. None: both where the hub
-                has an embedder, else words.
+                has an embedder (meaning, where the text has no word in it), else words.
             kinds: task, entry, run (what was said as a run was blocked, cancelled or taken over; by meaning alone).
                 None: tasks and entries, and by meaning runs too; with `similar_to`, entries and runs.
             types: of entries. None: any; with `similar_to`, decisions, attempts and outcomes.
@@ -109,14 +109,15 @@ class Searching(Base):
 
 
 def _check_text(text: str | None, similar_to: str | None, mode: SearchMode | None) -> None:
-    from arbeit.core.searching import LONGEST, parse  # noqa: PLC0415 - most programs never search
+    from arbeit.core.searching import LONGEST, parse, wordless  # noqa: PLC0415 - most programs never search
 
     if (text is None) == (similar_to is None):
         hint = 'search("words") or search(similar_to=task_id).'
         refuse("text", "is needed, or else similar_to: one of the two", hint)
     if text is None:
         return
-    if mode != "meaning":
+    # Where nobody has said how, signs without a word are refused by a store that is asked for words, and there alone.
+    if mode != "meaning" and not (mode is None and wordless(text)):
         parse(text)
         return
     check_text("text", text)
