@@ -134,6 +134,11 @@ class Agenda:
                 del self._noted[project]
 
     @property
+    def lag(self) -> int:
+        """How many events the sink lacks, of all projects."""
+        return sum(max(0, standing.head - standing.position) for standing in self._known.values())
+
+    @property
     def idle(self) -> bool:
         """Nothing is to do, is being done, or is to be noted."""
         return self.idle_but(())

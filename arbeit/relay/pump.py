@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 from anyio import CancelScope, CapacityLimiter, Event
@@ -20,6 +20,9 @@ from arbeit.ports import Capabilities, EventSink, Leadership, Offsets, SinkFailu
 from arbeit.relay.agenda import Agenda, Backoff, Turn
 from arbeit.relay.telling import Teller
 from arbeit.relay.tenure import LostError, Tenure, steady
+
+if TYPE_CHECKING:
+    from arbeit.telemetry.metrics import Recorder
 
 T = TypeVar("T")
 
@@ -68,6 +71,7 @@ class Surroundings:
         chance: numbers in [0, 1) that spread load.
         next_commit: gives an event that is set when somebody has committed; None: `Pace.poll` alone says when to look.
         clock: steady seconds.
+        recorder: what counts for metrics, if anything does.
     """
 
     source: Source
@@ -77,6 +81,7 @@ class Surroundings:
     from_now: bool = False
     next_commit: Callable[[], Event] | None = None
     clock: Callable[[], float] = steady
+    recorder: Recorder | None = None
 
 
 class Pump:
@@ -88,7 +93,7 @@ class Pump:
         self._around = around
         self._source, self._pace = around.source, around.pace
         self._slice = max(1, int(getattr(sink, "batch", BATCH)))
-        self._tell = Teller(name)
+        self._tell = Teller(name, around.recorder)
         self._stir = Event()
         """Set when there may be a turn to take."""
         self._noting = Event()
@@ -229,7 +234,7 @@ class Pump:
             except ArbeitError as error:
                 self._tell.store_failed(error)
             else:
-                self._tell.store_mended()
+                self._tell.looked(agenda)
                 if until_caught_up and agenda.idle_but(self._hopeless):
                     return
                 self._stir.set()
@@ -284,6 +289,7 @@ class Pump:
         if flight.cancelled_caught:
             raise LostError
         self._hopeless.pop(project, None)
+        self._tell.published(len(events))
         if agenda.published(project, events[-1].position):
             self._tell.mended(project, self._around.clock(), agenda.failing())
         self._noting.set()

@@ -10,6 +10,7 @@ from typing import cast
 import anyio
 from anyio import CancelScope, Event
 
+from arbeit import telemetry
 from arbeit.compose import Wiring
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.limits import check_text, refuse
@@ -62,6 +63,7 @@ class Relay:
             refuse("ttl", f"must be {SHORTEST_TTL} to {LONGEST_TTL:.0f} seconds")
         if pace.workers < 1:
             refuse("workers", "must be 1 or more")
+        self._telemetry = telemetry.connect()
         around = Surroundings(
             source_of(wiring.store),
             holder or made_holder(wiring.clock.entropy(6)),
@@ -69,6 +71,7 @@ class Relay:
             pace,
             from_now=from_now,
             next_commit=next_commit,
+            recorder=self._telemetry.recorder if self._telemetry is not None else None,
         )
         check_text("holder", around.holder)
         self._sinks = opened(wiring, sinks)
@@ -97,6 +100,8 @@ class Relay:
                 async with anyio.create_task_group() as group:
                     for name, sink in self._sinks.items():
                         group.start_soon(_close, name, sink)
+            if self._telemetry is not None:
+                self._telemetry.close()
         if refusals:
             raise refusals[0]
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from arbeit.core.errors import ArbeitError
 from arbeit.ports import SinkFailure, Term
+from arbeit.relay.agenda import Agenda
+
+if TYPE_CHECKING:
+    from arbeit.telemetry.metrics import Recorder
 
 log = logging.getLogger("arbeit.relay")
 
@@ -14,8 +19,9 @@ log = logging.getLogger("arbeit.relay")
 class Teller:
     """Tells of one sink."""
 
-    def __init__(self, sink: str) -> None:
+    def __init__(self, sink: str, recorder: Recorder | None = None) -> None:
         self.sink = sink
+        self._recorder = recorder
         self._down_since: float | None = None
         self._tries = 0
         self._refused: set[str] = set()
@@ -30,9 +36,24 @@ class Teller:
         log.info("relay to %s: %s has stopped, term %d is over", self.sink, term.holder, term.number)
         self._down_since = None
         self._refused.clear()
+        if self._recorder is not None:
+            self._recorder.lags_by(self.sink, None)
+
+    def looked(self, agenda: Agenda) -> None:
+        """The store has said what the sink lacks."""
+        self.store_mended()
+        if self._recorder is not None:
+            self._recorder.lags_by(self.sink, agenda.lag)
+
+    def published(self, events: int) -> None:
+        """A sink took so many events."""
+        if self._recorder is not None:
+            self._recorder.published(self.sink, events)
 
     def failed(self, project: str, error: Exception, now: float, delay: float) -> None:
         """A sink did not take events."""
+        if self._recorder is not None:
+            self._recorder.refused(self.sink)
         self._tries += 1
         if isinstance(error, SinkFailure) and error.refused:
             if project not in self._refused:

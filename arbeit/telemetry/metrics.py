@@ -18,7 +18,7 @@ Attributes = dict[str, str | int]
 
 PROJECT, QUEUE, PRIORITY, OUTCOME = "arbeit.project", "arbeit.queue", "arbeit.priority", "arbeit.outcome"
 OPERATION, AGENT, MODEL = "arbeit.operation", "arbeit.agent", "arbeit.model"
-TOKEN_TYPE, COUNTER = "arbeit.token.type", "arbeit.counter"
+TOKEN_TYPE, COUNTER, SINK = "arbeit.token.type", "arbeit.counter", "arbeit.sink"
 
 _SHORT = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _LONG = (0.1, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
@@ -62,6 +62,9 @@ SPECS: Sequence[Spec] = (
     Spec("arbeit.artifact.size", "counter", "By", "bytes of artifacts attached", (PROJECT,)),
     Spec("arbeit.queue.ready", "gauge", "{task}", "ready tasks, as last seen", (PROJECT, QUEUE)),
     Spec("arbeit.queue.in_progress", "gauge", "{task}", "held tasks, as last seen", (PROJECT, QUEUE)),
+    Spec("arbeit.relay.published", "counter", "{event}", "events that a sink took", (SINK,)),
+    Spec("arbeit.relay.refused", "counter", "{attempt}", "tries that a sink did not take", (SINK,)),
+    Spec("arbeit.relay.lag", "gauge", "{event}", "events that a sink lacks, as its leader last saw", (SINK,)),
 )
 
 MOST_NAMES = 200
@@ -76,10 +79,12 @@ class Recorder:
         self._named: set[tuple[str, str]] = set()
         self.queues: dict[str, Mapping[str, Queue]] = {}
         """By project, as last seen."""
+        self.lags: dict[str, int] = {}
+        """By sink, of those that this process leads."""
         _live.add(self)
 
     def close(self) -> None:
-        """Report no queue any more."""
+        """Report no queue and no lag any more."""
         _live.discard(self)
 
     def _add(self, name: str, amount: float, attributes: Attributes) -> None:
@@ -126,6 +131,23 @@ class Recorder:
         self._add("arbeit.agent.busy", seconds, {PROJECT: project, AGENT: self._name(AGENT, lease.agent_id)})
         if lease.end_reason == "expired":
             self._add("arbeit.lease.expired", 1, of_task)
+
+    # -- relays ----------------------------------------------------------------------------------------
+
+    def published(self, sink: str, events: int) -> None:
+        """A sink took events."""
+        self._add("arbeit.relay.published", events, {SINK: self._name(SINK, sink)})
+
+    def refused(self, sink: str) -> None:
+        """A sink did not take what it was given."""
+        self._add("arbeit.relay.refused", 1, {SINK: self._name(SINK, sink)})
+
+    def lags_by(self, sink: str, events: int | None) -> None:
+        """So many events a sink lacks; None: another process knows from now on."""
+        if events is None:
+            self.lags.pop(self._name(SINK, sink), None)
+        else:
+            self.lags[self._name(SINK, sink)] = events
 
     # -- events ----------------------------------------------------------------------------------------
 
@@ -218,12 +240,21 @@ def _make(meter: Meter, spec: Spec) -> object:
         return meter.create_histogram(
             spec.name, spec.unit, spec.description, explicit_bucket_boundaries_advisory=spec.bounds
         )
-    field = spec.name.rpartition(".")[2]
 
     def observe(_options: CallbackOptions) -> Iterable[Observation]:
         for recorder in list(_live):
-            for project, queues in list(recorder.queues.items()):
-                for queue in queues.values():
-                    yield Observation(getattr(queue, field), {PROJECT: project, QUEUE: queue.name})
+            yield from _lags(recorder) if spec.attributes == (SINK,) else _queues(recorder, spec)
 
     return meter.create_observable_gauge(spec.name, [observe], spec.unit, spec.description)
+
+
+def _lags(recorder: Recorder) -> Iterable[Observation]:
+    for sink, events in list(recorder.lags.items()):
+        yield Observation(events, {SINK: sink})
+
+
+def _queues(recorder: Recorder, spec: Spec) -> Iterable[Observation]:
+    field = spec.name.rpartition(".")[2]
+    for project, queues in list(recorder.queues.items()):
+        for queue in queues.values():
+            yield Observation(getattr(queue, field), {PROJECT: project, QUEUE: queue.name})

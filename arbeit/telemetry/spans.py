@@ -39,6 +39,11 @@ class Telemetry:
         self._runs: dict[tuple[str, str], Span] = {}
         """Of runs begun here and not seen to end, by project and task: a task has one live lease."""
 
+    @property
+    def recorder(self) -> Recorder:
+        """What counts."""
+        return self._recorder
+
     def close(self) -> None:
         """End the spans of runs that go on without this hub."""
         self._recorder.close()
