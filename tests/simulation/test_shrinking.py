@@ -35,7 +35,7 @@ def broken(seed: int) -> Run:
 
 @pytest.mark.usefixtures("_no_tokens_checked")
 def test_a_failing_world_is_made_smaller_and_fails_alike() -> None:
-    run = broken(6)
+    run = broken(26)
     smallest = Shrinker(run, runs=40).shrink()
     assert smallest.failure == run.failure
     assert len(smallest.config.members) < len(run.config.members) / 2

@@ -78,7 +78,7 @@ BUGS = (
         old="        if at < len(self.keys) and self.keys[at] == key:\n            del self.keys[at]\n",
         new="        if at < len(self.keys) and self.keys[at] == key and len(self.keys) == 1:\n"
         "            del self.keys[at]\n",
-        caught_by="one_holder",
+        caught_by="legal_transitions",
         check=Worlds(5),
     ),
     Bug(
@@ -249,8 +249,8 @@ BUGS = (
         harm="Finished work goes on to cost a transaction every few seconds, and is told that it lost its lease.",
         mistake="a listener that is never removed",
         file="arbeit/engine/renewals.py",
-        old="        self._held.pop(held, None)\n",
-        new="        self._held.get(held)\n",
+        old="        renewal = self._held.pop(held, None)\n",
+        new="        renewal = self._held.get(held)\n",
         caught_by="engine",
         check=Suite(("tests/engine/test_heartbeats.py::test_finished_work_is_renewed_no_more",)),
     ),
