@@ -143,7 +143,9 @@ class Hub:
         )
 
     async def tend(self) -> int:
-        """Reclaim what is overdue and promote what is due, in every project; how many projects had something.
+        """Reclaim what is overdue and promote what is due, in every project; in how many something was done.
+
+        A project where that is refused is logged, and the others are seen to all the same.
 
         A hub that was opened with `background=True` does it by itself, every second or so.
         """

@@ -229,12 +229,20 @@ class BlockingSession(Asking):
         return self.kernel.committed(batch, probe.view.head.position, batch.last_event)
 
     def tend(self) -> int:
-        """Reclaim what is overdue and promote what is due, in every project; how many projects had something."""
+        """Reclaim what is overdue and promote what is due, in every project; in how many something was done.
+
+        A project where it is refused is logged, and keeps nobody else's from being seen to.
+        """
         self._refuse_closed()
         due = sorted({one.project for one in self._store.due(self.kernel.clock.now(), 100)})
+        done = 0
         for project in due:
-            self.run(project, [c.Sweep(actor=SWEEP_ACTOR)], background=True)
-        return len(due)
+            result = self.run(project, [c.Sweep(actor=SWEEP_ACTOR)], background=True)[0]
+            if isinstance(result, ArbeitError):
+                _log_failure("a sweep was refused", project, result)
+            else:
+                done += 1
+        return done
 
     async def claim(self, project: str, command: c.ClaimTasks, wait: float) -> Reply:
         """Claim, waiting up to so many seconds for something to become ready."""

@@ -216,7 +216,9 @@ class Batch:
 
     @staticmethod
     def _refuse_actor(command: c.Command, env: Env) -> Rejection | None:
-        if command.carries or env.policies.access.scope(command.actor).known:
+        # What the clock brings about is asked for by nobody: a policy of access need not know of it.
+        by_clock = isinstance(command, c.Sweep) and command.actor == SWEEP_ACTOR
+        if by_clock or command.carries or env.policies.access.scope(command.actor).known:
             return None
         return unknown_actor(command.actor)
 

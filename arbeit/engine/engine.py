@@ -412,12 +412,23 @@ class Engine(Waiting):
                     self._housekeeping.put_back(project)
 
     async def tend(self) -> int:
-        """Reclaim what is overdue and promote what is due, in every project; how many projects had something."""
+        """Reclaim what is overdue and promote what is due, in every project; in how many something was done.
+
+        A project where it is refused is logged, and keeps nobody else's from being seen to.
+        """
         found = await self._in_thread(self._store.due, self._readers, self._clock.now(), 100)
         due = sorted({one.project for one in found})
+        done = 0
         for project in due:
-            await self.execute(project, c.Sweep(actor=SWEEP_ACTOR))
-        return len(due)
+            try:
+                await self.execute(project, c.Sweep(actor=SWEEP_ACTOR))
+            except ArbeitError as error:
+                if self._closing:
+                    raise
+                log.warning("project %s was not tended: %s", project, error.message, extra={"project": project})
+            else:
+                done += 1
+        return done
 
     def hold(self, project: str, held: Held, lease: Lease, token: str) -> None:
         """Begin to renew a lease in the background, at a third of its length."""

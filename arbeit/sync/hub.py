@@ -149,7 +149,9 @@ class Hub:
         return Work(work) if work is not None else None
 
     def tend(self) -> int:
-        """Reclaim what is overdue and promote what is due, in every project; how many projects had something.
+        """Reclaim what is overdue and promote what is due, in every project; in how many something was done.
+
+        A project where that is refused is logged, and the others are seen to all the same.
 
         Commands that grant do it by themselves, and so does every process with an event loop, in the background. For
         one that only reads where no such process runs, this makes what it reads true by the clock.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 
 import arbeit.sync
 from arbeit.backends.memory import MemoryStore
 from arbeit.compose import Wiring
 from arbeit.core import commands as c
-from arbeit.core.model import Reply
-from arbeit.core.policy import EVERYTHING
+from arbeit.core.errors import ArbeitError, Code
+from arbeit.core.model import Agent, Changes, Reply
+from arbeit.core.policy import EVERYTHING, Scope
+from arbeit.ports import Job
 from arbeit.session import BlockingSession
 from arbeit.testing.clock import VirtualClock
-from arbeit.testing.contract import KEY
+from arbeit.testing.contract import KEY, WiredHub, WiredSyncHub
+from arbeit.testing.faults import PassingStore
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -77,3 +83,68 @@ def test_archived_projects_with_overdue_leases_keep_no_live_one_from_being_seen_
     session.tend()
     assert store.due(clock.now(), 1000) == []
     assert {store.recent(key, 1, EVERYTHING)[0].type for key in keys} == {"task_reclaimed"}
+
+
+class Stubborn(PassingStore):
+    """Refuses every transaction of one project, while it is told to."""
+
+    refused = ""
+
+    def transact(self, jobs: Sequence[Job]) -> list[Changes | Exception]:
+        if any(job.project == self.refused for job in jobs):
+            raise ArbeitError(Code.STORE_UNAVAILABLE, "not this one", retryable=True)
+        return super().transact(jobs)
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+def test_a_project_whose_sweep_is_refused_keeps_no_other_from_being_tended(
+    face: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "arbeit")
+    clock = VirtualClock()
+    store = Stubborn(MemoryStore(clock))
+    wiring = Wiring(store, clock, KEY, {})
+    session = BlockingSession(wiring)
+    for key in ("a", "b", "c"):
+        session.run(key, [c.CreateProject(actor="ada", key=key), c.CreateTask(actor="ada", title="T")])
+        session.run(key, [c.ClaimTasks(actor="ada", agent="ada")])
+    clock.tick(120)
+    store.refused = "a"
+
+    async def tend() -> int:
+        async with WiredHub(wiring, background=False) as hub:
+            return await hub.tend()
+
+    if face == "sync":
+        with WiredSyncHub(wiring) as hub:
+            assert hub.tend() == 2
+    else:
+        assert anyio.run(tend) == 2
+    assert [one.project for one in store.due(clock.now(), 10)] == ["a"]
+    (record,) = [one for one in caplog.records if getattr(one, "project", None) == "a"]
+    assert record.levelno == logging.WARNING
+
+
+class Named:
+    """Knows ada, and nobody else."""
+
+    def scope(self, actor: str) -> Scope:
+        return EVERYTHING if actor == "ada" else Scope(known=False)
+
+    def supervises(self, _actor: str, _agent: Agent | None) -> bool:
+        return False
+
+
+def test_a_policy_of_access_that_knows_nothing_of_the_clock_keeps_no_lease_from_running_out() -> None:
+    clock = VirtualClock()
+    store = MemoryStore(clock)
+    session = BlockingSession(Wiring(store, clock, KEY, {"access": Named()}))
+    session.run("demo", [c.CreateProject(actor="ada", key="demo"), c.CreateTask(actor="ada", title="T")])
+    session.run("demo", [c.ClaimTasks(actor="ada", agent="ada")])
+    clock.tick(120)
+    (refused,) = session.run("demo", [c.Sweep(actor="mallory")])
+    assert isinstance(refused, ArbeitError)
+    assert refused.code is Code.UNAUTHENTICATED
+    session.tend()
+    assert store.due(clock.now(), 10) == []
+    assert store.recent("demo", 1, EVERYTHING)[0].type == "task_reclaimed"
