@@ -111,6 +111,35 @@ def test_the_index_is_used_and_filters_do_not_starve_it(vector_url: str, postgre
         store.close()
 
 
+def crowd(store: PostgresStore, project: str, first: int, count: int) -> None:
+    """A project whose vectors are those of a circle, from one of its degrees to another."""
+    transact(store, Scribe(project, new={"task": [task(f"t{n:05}") for n in range(count)]}))
+    rows = [Embedded("task", f"t{n:05}", f"t{n:05}", "d", around(first + n, 9_000)) for n in range(count)]
+    for start in range(0, count, 500):
+        index = Index(MODEL, 3, 1, revision=start // 500, vectors=start)
+        assert store.put_vectors(project, index, rows[start : start + 500], ())
+
+
+@pytest.mark.parametrize("few", [0, 5_000])
+def test_a_large_project_does_not_starve_a_small_one(
+    few: int, vector_url: str, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_FEW", few)
+    store = opened(vector_url)
+    try:
+        crowd(store, "large", 0, 3_000)
+        crowd(store, "small", 4_000, 300)
+        postgres_server.sql("ANALYZE", vector_url.rpartition("/")[2].partition("?")[0])
+        # As little patience as the index has among millions, and no other way for the planner.
+        impatient = ", set_config('hnsw.max_scan_tuples', '100', true), set_config('enable_sort', 'off', true)"
+        monkeypatch.setattr(vectors, "_SCAN", vectors._SCAN + impatient)
+        for project in ("small", "large"):
+            query = Nearest(Search(project, "", ("task",), limit=10), MODEL, around(0, 9_000))
+            assert [one.id for one in store.nearest(query)] == [f"t{n:05}" for n in range(10)], project
+    finally:
+        store.close()
+
+
 def test_an_extension_that_comes_later_takes_the_vectors_along(postgres_server: PostgresServer) -> None:
     name = f"d_{uuid4().hex[:12]}"
     postgres_server.sql(f"CREATE DATABASE {name} OWNER arbeit", "postgres")

@@ -29,6 +29,7 @@ from arbeit.queries import Index, Near, Nearest
 from arbeit.vectors import closest, unpack
 
 T = TypeVar("T")
+_Found = tuple[int, tuple[Any, str, str]]
 log = logging.getLogger("arbeit")
 
 MOST_INDEXED = 2_000
@@ -36,6 +37,8 @@ MOST_INDEXED = 2_000
 _CHUNK = 5_000
 _DEPTH = 2
 """How many times what is asked for is taken from an index, before it is compared exactly."""
+_FEW = 5_000
+"""Vectors of a project that are sooner looked at, all of them, than sought among those of all projects."""
 
 
 class Vectoring:
@@ -148,23 +151,51 @@ class Vectoring:
 
     async def _nearest(self, query: Nearest) -> list[Near]:
         async with self.reading(query.within.project) as reader:
-            connection = reader.connection
-            place = await connection.fetchval(self._said("place"))
+            asked = [query.within.project, query.model, _FEW + 1]
+            place = await reader.connection.fetchrow(self._said("place_and_some"), *asked)
             size = len(unpack(query.vector))
-            indexed = place is not None and size <= MOST_INDEXED
-            sql, values = _sought(self.settings.schema, query)
-            if indexed:
-                await connection.execute(_SCAN.format(breadth=min(1000, query.within.limit * _DEPTH)))
-                values.append(_text(query.vector))
-                sql += _nearest_first(query, _identifier(place), size, len(values))
-            found: list[tuple[int, tuple[Any, str, str]]] = []
-            cursor = await connection.cursor(sql, *values)
-            while rows := await cursor.fetch(_CHUNK):
-                some = [((row[0], row[1], row[2]), row[3]) for row in rows]
-                find = partial(closest, query.vector, some, query.within.limit, query.floor, _order)
-                # In a thread: this loop may be the engine's, which has other things to do.
-                found = _best(found + await asyncio.to_thread(find), query.within.limit)
-        return [Near(*row, similarity) for similarity, row in found]
+            if place is None or size > MOST_INDEXED:
+                return await self._seen_one_by_one(reader, query)
+            found: list[_Found] = []
+            if place[1] > _FEW:
+                breadth = min(1000, query.within.limit * _DEPTH)
+                await reader.connection.execute(_SCAN.format(breadth=breadth))
+                rows = await self._nearly(reader, query, place[0], size)
+                if len(rows) == query.within.limit * _DEPTH:
+                    found = await _closest(query, rows)
+            if not found:
+                # The index is of all projects, and gives up once it has looked at so many: it may not find this one's.
+                found = await _closest(query, await self._nearly(reader, query, place[0], size, by_index=False))
+        return _near(found)
+
+    async def _nearly(
+        self, reader: Reader, query: Nearest, place: str, size: int, *, by_index: bool = True
+    ) -> list[asyncpg.Record]:
+        """More than enough rows, those that pgvector takes for the nearest."""
+        sql, values = _sought(self.settings.schema, query)
+        values.append(_text(query.vector))
+        order = _nearest_first(query, _identifier(place), size, len(values), by_index=by_index)
+        rows: list[asyncpg.Record] = await reader.connection.fetch(sql + order, *values)
+        return rows
+
+    async def _seen_one_by_one(self, reader: Reader, query: Nearest) -> list[Near]:
+        sql, values = _sought(self.settings.schema, query)
+        found: list[_Found] = []
+        cursor = await reader.connection.cursor(sql, *values)
+        while rows := await cursor.fetch(_CHUNK):
+            found = _best(found + await _closest(query, rows), query.within.limit)
+        return _near(found)
+
+
+async def _closest(query: Nearest, rows: Sequence[asyncpg.Record]) -> list[_Found]:
+    some = [((row[0], row[1], row[2]), row[3]) for row in rows]
+    find = partial(closest, query.vector, some, query.within.limit, query.floor, _order)
+    # In a thread: this loop may be the engine's, which has other things to do.
+    return _best(await asyncio.to_thread(find), query.within.limit)
+
+
+def _near(found: Sequence[_Found]) -> list[Near]:
+    return [Near(*row, similarity) for similarity, row in found]
 
 
 _SCAN = (
@@ -178,7 +209,7 @@ def _order(row: tuple[str, str, str]) -> tuple[str, str]:
     return row[:2]
 
 
-def _best(found: list[tuple[int, tuple[Any, str, str]]], limit: int) -> list[tuple[int, tuple[Any, str, str]]]:
+def _best(found: list[_Found], limit: int) -> list[_Found]:
     return sorted(found, key=lambda one: (-one[0], _order(one[1])))[:limit]
 
 
@@ -187,13 +218,14 @@ def _text(packed: bytes) -> str:
     return f"[{','.join(map(repr, unpack(packed)))}]"
 
 
-def _nearest_first(query: Nearest, place: str, size: int, number: int) -> str:
-    """What follows the filters where there is an index; parameter `number` is the vector as text."""
+def _nearest_first(query: Nearest, place: str, size: int, number: int, *, by_index: bool = True) -> str:
+    """What follows the filters where there is pgvector; parameter `number` is the vector as text."""
     at = f"{place}.vector({size})"
-    # A literal where the partial index has one: a parameter would not be known to be the same.
+    distance = f"(v.embedding::{at}) OPERATOR({place}.<#>) ${number}::text::{at}"
+    # A literal where the partial index has one: a parameter would not be known to be the same. No index has a sum.
     return (
         f" AND v.model = {quoted(query.model)} AND {place}.vector_dims(v.embedding) = {size}"
-        f" ORDER BY (v.embedding::{at}) OPERATOR({place}.<#>) ${number}::text::{at} LIMIT {query.within.limit * _DEPTH}"
+        f" ORDER BY {distance if by_index else f'({distance}) + 0'} LIMIT {query.within.limit * _DEPTH}"
     )
 
 

@@ -6,6 +6,13 @@ SELECT n.nspname FROM pg_extension AS x JOIN pg_namespace AS n ON n.oid = x.extn
 WHERE x.extname = 'vector' AND EXISTS (
     SELECT FROM pg_attribute WHERE attrelid = '{schema}.vectors'::regclass AND attname = 'embedding')
 
+-- name: place_and_some
+SELECT n.nspname, (
+    SELECT count(*) FROM (SELECT FROM {schema}.vectors WHERE project = $1 AND model = $2 LIMIT $3) AS few)
+FROM pg_extension AS x JOIN pg_namespace AS n ON n.oid = x.extnamespace
+WHERE x.extname = 'vector' AND EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = '{schema}.vectors'::regclass AND attname = 'embedding')
+
 -- name: indexes
 SELECT model, dimensions, position, revision,
     (SELECT count(*) FROM {schema}.vectors AS v WHERE v.project = i.project AND v.model = i.model)
