@@ -172,10 +172,9 @@ def _compile(source: str, name: str, owner: type, scope: dict[str, Any]) -> Any:
 
 def write_init(cls: type) -> Callable[..., None]:
     """Write a class's `__init__`: convert, store, and let `__attrs_post_init__` check."""
-    frozen_class = is_frozen_class(cls)
-    scope: dict[str, Any] = {"NOTHING": NOTHING, "_put": _put}
+    scope: dict[str, Any] = {"NOTHING": NOTHING}
     named: dict[bool, list[str]] = {False: [], True: []}
-    lines, hints = [], {}
+    lines, values, hints = [], {}, {}
     for item in fields(cls):
         name, value = item.name, item.name
         default: Any = item.default
@@ -192,15 +191,35 @@ def write_init(cls: type) -> Callable[..., None]:
             value = f"_c_{name}({name})"
         elif item.type is not None:
             hints[name] = item.type
-        lines.append(f"    put({name!r}, {value})" if frozen_class else f"    self.{name} = {value}")
-    if frozen_class and lines:
-        lines.insert(0, "    put = _put.__get__(self)")
+        values[name] = value
+    stores = [f"    self.{name} = {value}" for name, value in values.items()]
+    if is_frozen_class(cls) and values:
+        scope |= {"_put": _put, "Open": _opened(cls), "Frozen": cls}
+        # A plain store costs a fraction of one through object.__setattr__. Instances of subclasses stay what they are.
+        lines.append("    if Open is not None and self.__class__ is Frozen:\n        _put(self, '__class__', Open)")
+        lines += [f"    {store}" for store in [*stores, "    self.__class__ = Frozen"]]
+        lines.append("    else:\n        put = _put.__get__(self)")
+        lines += [f"        put({name!r}, {value})" for name, value in values.items()]
+    else:
+        lines += stores
     if hasattr(cls, "__attrs_post_init__"):
         lines.append("    self.__attrs_post_init__()")
     given = ["self", *named[False], *(["*", *named[True]] if named[True] else [])]
     made = _compile(f"def __init__({', '.join(given)}):\n" + ("\n".join(lines) or "    pass"), "__init__", cls, scope)
     made.__annotations__ = {**hints, "return": None}
     return made  # type: ignore[no-any-return]  # the function just made
+
+
+def _opened(cls: Any) -> type | None:  # noqa: ANN401 - a declared class
+    """A class of the same layout, whose instances may be stored to: what a frozen one is until it is filled.
+
+    None where the class has a slot for weak references, as no two layouts with one are the same to CPython.
+    """
+    if "__weakref__" in vars(cls)["__slots__"]:
+        return None
+    stores = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    made: type = type(cls)(f"_{cls.__name__}", cls.__bases__, {"__slots__": vars(cls)["__slots__"], **stores})
+    return made
 
 
 def _fill(cls: Any, self: object, /, *args: object, **given: object) -> None:  # noqa: ANN401 - a declared class

@@ -251,6 +251,27 @@ def test_a_constructor_is_written_once_enough_instances_were_made() -> None:
     assert not isinstance(vars(kind)["__init__"], Init)
 
 
+@pytest.mark.parametrize("weakref_slot", [False, True])
+def test_a_written_constructor_leaves_instances_frozen_and_those_of_subclasses_what_they_are(
+    weakref_slot: bool,
+) -> None:
+    @declare.frozen(weakref_slot=weakref_slot)
+    class Kind:
+        x: int
+        y: int = 0
+
+    class Plain(Kind):
+        pass
+
+    for cls in (Kind, Plain):
+        made = [cls(1, y=at) for at in range(3 * UNWRITTEN)]
+        assert {type(one) for one in made} == {cls}
+        assert [(one.x, one.y) for one in made] == [(1, at) for at in range(len(made))]
+        with pytest.raises(AttributeError):
+            made[-1].x = 2  # type: ignore[misc]  # which is the point
+    assert not isinstance(vars(Kind)["__init__"], Init)
+
+
 def test_slow_copies_rows_and_sparse_forms_are_those_of_written_functions() -> None:
     @declare.frozen(weakref_slot=False)
     class Kind:  # of this test alone, so that nothing is written for it yet
