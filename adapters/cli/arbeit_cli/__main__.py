@@ -88,6 +88,9 @@ def _run(words: Sequence[str], screen: Screen) -> int:
 def _about(words: Sequence[str], screen: Screen) -> int:
     from arbeit_cli import parsing  # noqa: PLC0415 - see above
 
+    if words and words[0] in parsing.FAMILIES:
+        screen.say(parsing.family(words[0]).rstrip("\n"))
+        return OK
     if "--version" in words:
         from arbeit import __version__  # noqa: PLC0415 - see above
 

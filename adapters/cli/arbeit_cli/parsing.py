@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from arbeit_cli.commands import COMMANDS, GROUPS
+from arbeit_cli.commands import COMMANDS, FAMILIES, GROUPS
 
 if TYPE_CHECKING:
     from arbeit_cli.cli import Cli
@@ -172,6 +172,8 @@ def build(name: str) -> tuple[Parser, Run]:
 def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """The command that words name (None: none), and the other words in their order.
 
+    Where help is asked for on several commands that begin with the same word, none is named, and it stands first.
+
     Raises:
         UsageError: there is no such command.
     """
@@ -190,8 +192,10 @@ def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
         return two, [*words[:at], *words[at + 2 :]]
     if first in COMMANDS:
         return first, [*words[:at], *words[at + 1 :]]
-    below = [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{first} ")]
-    if below:
+    if first in FAMILIES:
+        if {"-h", "--help"} & {*words[at:]}:
+            return None, list(words[at:])
+        below = _seconds(first)
         what = f"arbeit {first} needs one of {', '.join(below)}"
         raise UsageError(what, *(f"arbeit {first} {one} --help" for one in below), usage=f"arbeit {first} COMMAND")
     raise UsageError(f"there is no command {_printable(first)}", *_meant(first), usage="arbeit [options] COMMAND")
@@ -270,6 +274,17 @@ def overview() -> str:
     return "\n".join(lines) + "\n"
 
 
+def family(first: str) -> str:
+    """What `--help` prints for the commands that begin with a word."""
+    lines = [f"usage: arbeit {first} COMMAND [options]", "", f"{FAMILIES[first][0].upper()}{FAMILIES[first][1:]}.", ""]
+    lines += [f"  {second:<12} {COMMANDS[f'{first} {second}'].help}" for second in _seconds(first)]
+    return "\n".join([*lines, "", f"arbeit {first} COMMAND --help says more."]) + "\n"
+
+
 def _family(first: str) -> str:
-    seconds = [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{first} ")]
-    return f"{', '.join(seconds[:-1])} or {seconds[-1]}: how tasks hang together"
+    *some, last = _seconds(first)
+    return f"{', '.join(some)} or {last}: {FAMILIES[first]}"
+
+
+def _seconds(first: str) -> list[str]:
+    return [name.partition(" ")[2] for name in COMMANDS if name.startswith(f"{first} ")]

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.cli.tests.conftest import Say
 from arbeit import admin, sync
+from arbeit_cli.commands import COMMANDS, FAMILIES
 from tests.servers.fixtures import postgres_address, postgres_server, postgres_url, schema_keeper, with_options
 
 __all__ = ["postgres_address", "postgres_server", "postgres_url", "schema_keeper"]
@@ -20,7 +21,7 @@ def test_a_schema_is_made_once_and_used_from_then_on(say: Say, postgres_url: str
     assert (before.code, before.data["version"]) == (1, 0)
     assert before.data["pending"] == list(range(1, before.data["known"] + 1))
     told = say("--db", postgres_url, "admin", "status")
-    assert (told.code, "Behind." in told.out) == (1, True)
+    assert (told.code, "No schema yet. arbeit admin migrate makes it" in told.out) == (1, True)
     refused = say("--db", with_options(postgres_url, create="no"), "projects", "--json")
     assert (refused.code, refused.error["code"]) == (3, "NOT_INITIALIZED")
     made = say("--db", postgres_url, "admin", "migrate", "--json")
@@ -160,3 +161,15 @@ def test_looking_into_a_schema_that_is_not_there_does_not_make_it(say: Say, post
     refused = say("--db", postgres_url, "list", "--json")
     assert refused.error["code"] == "NOT_INITIALIZED"
     assert say("--db", postgres_url, "admin", "status", "--json").data["version"] == 0
+
+
+@pytest.mark.parametrize("words", [["admin", "--help"], ["help", "admin"], ["admin", "-h", "--json"]])
+def test_help_on_admin_says_what_it_is_about_and_names_its_commands(say: Say, words: list[str]) -> None:
+    ran = say(*words)
+    assert (ran.code, ran.err) == (0, "")
+    assert "The schema of a Postgres database." in ran.out
+    assert "  status " in ran.out
+    assert "  migrate " in ran.out
+    assert "status or migrate: the schema of a Postgres database" in say("--help").out
+    assert say("admin").code == 2
+    assert set(FAMILIES) == {name.split()[0] for name in COMMANDS if " " in name and name.split()[0] not in COMMANDS}

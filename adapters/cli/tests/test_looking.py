@@ -154,6 +154,9 @@ def test_what_is_like_a_task_is_found_without_an_embedder_by_its_words(say: Say,
     hits = say("search", "--similar-to", second, "--json").data["hits"]
     assert [(one["task_id"], one["type"]) for one in hits] == [(first, "decision")]
     assert "Nothing is like it." in say("search", "--similar-to", first).err
+    for words in (["--similar-to", first, "flaky"], []):
+        refused = say("search", *words)
+        assert (refused.code, "give one of the two" in refused.err, "similar_to" in refused.err) == (2, True, False)
 
 
 def test_an_index_is_made_told_of_used_and_dropped(say: Say, add: Add) -> None:

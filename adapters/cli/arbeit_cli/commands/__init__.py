@@ -18,6 +18,9 @@ GROUPS = {
     "move": "In and out",
 }
 
+FAMILIES = {"dep": "how tasks hang together", "admin": "the schema of a Postgres database"}
+"""Commands of two words whose first is none by itself, and what they are about."""
+
 
 class Entry(NamedTuple):
     """A command: its module in this package, its group, and one line of help."""

@@ -50,6 +50,9 @@ def _as_json(found: Status) -> dict[str, Any]:
 def _lines(cli: Cli, found: Status) -> list[str]:
     if found.compatible > found.known:
         said = cli.screen.paint("Too new.", "red", "bold") + " Upgrade arbeit."
+    elif not found.version:
+        hint = " arbeit admin migrate makes it; so does the first arbeit init."
+        said = cli.screen.paint("No schema yet.", "yellow") + hint
     elif found.pending:
         said = cli.screen.paint("Behind.", "yellow") + " arbeit admin migrate brings it up to date."
     else:

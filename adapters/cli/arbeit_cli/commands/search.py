@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbeit_cli import draw, words
 from arbeit_cli.failing import RefusedError
+from arbeit_cli.parsing import UsageError
 from arbeit_cli.screen import Screen, clean
 from arbeit_cli.tables import Column, cut, table
 
@@ -53,6 +54,11 @@ def configure(parser: Parser, name: str) -> Run:
 def _search(cli: Cli, args: argparse.Namespace) -> int:
     from arbeit.toolset.answers import hit  # noqa: PLC0415 - not for help
 
+    if bool(args.text) == (args.similar_to is not None):
+        what = "TEXT and --similar-to are two searches" if args.text else "there is nothing to look for"
+        raise UsageError(
+            f"{what}: give one of the two", "arbeit search --help", usage="arbeit search [options] [TEXT...]"
+        )
     cli.embedder = args.embedder or os.environ.get("ARBEIT_EMBEDDER") or None
     found = cli.project.search(
         " ".join(args.text) or None,
