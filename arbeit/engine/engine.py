@@ -412,14 +412,10 @@ class Engine(Waiting):
                     self._housekeeping.put_back(project)
 
     async def tend(self) -> int:
-        """Reclaim what is overdue and promote what is due, in every project; in how many something was done.
-
-        A project where it is refused is logged, and keeps nobody else's from being seen to.
-        """
-        found = await self._in_thread(self._store.due, self._readers, self._clock.now(), 100)
-        due = sorted({one.project for one in found})
+        """Reclaim what is overdue and promote what is due, in every project; in how many that was not refused."""
+        due = {one.project for one in await self._in_thread(self._store.due, self._readers, self._clock.now(), 100)}
         done = 0
-        for project in due:
+        for project in sorted(due):
             try:
                 await self.execute(project, c.Sweep(actor=SWEEP_ACTOR))
             except ArbeitError as error:

@@ -88,7 +88,7 @@ def _run(words: Sequence[str], screen: Screen) -> int:
 def _about(words: Sequence[str], screen: Screen) -> int:
     from arbeit_cli import parsing  # noqa: PLC0415 - see above
 
-    if words and words[0] in parsing.FAMILIES:
+    if words and parsing.is_family(words[0]):
         screen.say(parsing.family(words[0]).rstrip("\n"))
         return OK
     if "--version" in words:

@@ -274,6 +274,11 @@ def overview() -> str:
     return "\n".join(lines) + "\n"
 
 
+def is_family(word: str) -> bool:
+    """Whether several commands begin with a word that is none by itself."""
+    return word in FAMILIES
+
+
 def family(first: str) -> str:
     """What `--help` prints for the commands that begin with a word."""
     lines = [f"usage: arbeit {first} COMMAND [options]", "", f"{FAMILIES[first][0].upper()}{FAMILIES[first][1:]}.", ""]
