@@ -173,7 +173,7 @@ class BlockingSession(Asking):
             return self._done(batch)
         self.kernel.drop_view(project)
         if batch.extra is not None and not isinstance(result, RowRefused):
-            _log_failure("a batch with a sweep failed", project, result)
+            log_failure("a batch with a sweep failed", project, result)
         if len(commands) > 1 or batch.extra is not None:
             # One of them spoiled the batch: alone, and without a sweep, each succeeds or fails for itself.
             return [outcome for command in commands for outcome in self._transact(project, [command], sweep=False)]
@@ -214,7 +214,7 @@ class BlockingSession(Asking):
                 found = self._look(project, batch)
             except Exception as failed:  # noqa: BLE001 - whatever it is, it is not known what became of the batch
                 if not isinstance(failed, ArbeitError):
-                    _log_failure("a look for a lost commit failed", project, failed)
+                    log_failure("a look for a lost commit failed", project, failed)
                 self.kernel.drop_view(project)
                 time.sleep(self.kernel.jitter(POLL * 2**attempt))
                 continue
@@ -239,7 +239,7 @@ class BlockingSession(Asking):
         for project in due:
             result = self.run(project, [c.Sweep(actor=SWEEP_ACTOR)], background=True)[0]
             if isinstance(result, ArbeitError):
-                _log_failure("a sweep was refused", project, result)
+                log_failure("a sweep was refused", project, result)
             else:
                 done += 1
         return done
@@ -350,8 +350,10 @@ def _announcer(wiring: Wiring) -> Announcer | None:
     return wiring.signals if isinstance(wiring.signals, Announcer) else Announcer(wiring.signals, wiring.limits)
 
 
-def _log_failure(what: str, project: str, error: Exception) -> None:
+def log_failure(what: str, project: str | None, error: Exception) -> None:
+    """Say in the log what went wrong where no caller can be told."""
     import logging  # noqa: PLC0415 - when something went wrong: synchronous callers load no logging otherwise
 
-    said = {"project": project}
-    logging.getLogger("arbeit").warning("%s in project %s", what, project, exc_info=error, extra=said)
+    where = "" if project is None else f" in project {project}"
+    said = {} if project is None else {"project": project}
+    logging.getLogger("arbeit").warning("%s%s", what, where, exc_info=error, extra=said)

@@ -64,6 +64,7 @@ class Waiting(Asking):
         self._doubtful: set[str] = set()
         """Projects in which somebody may have changed leases that are kept alive here."""
         self._looked_at_held = 0
+        self._looks_at_held = True
 
     @abstractmethod
     async def execute(self, project: str, command: c.Command) -> Reply:
@@ -213,7 +214,7 @@ class Waiting(Asking):
         while True:
             missed = await self._next_look()
             told = not missed and self._signals is not None and self._signals.healthy
-            in_doubt = self._renewals and (self._doubtful or not told)
+            in_doubt = self._looks_at_held and self._renewals.beats and (self._doubtful or not told)
             if not self._watchers and not any(self._waiters.values()) and not in_doubt:
                 continue
             try:
@@ -221,9 +222,13 @@ class Waiting(Asking):
                 if now != pulse or missed:
                     for project, waiters in list(self._waiters.items()):
                         await self._learn_of_agents(project, waiters.agents())
-                if not told and (now != pulse or missed):
-                    self._doubtful.update(self._renewals.held())
-                await self._look_at_held()
+                if in_doubt:
+                    if not told:
+                        beats = self._renewals.beats
+                        # What was done to a lease before it was kept alive moved the pulse before.
+                        self._doubtful |= beats.believed().keys() if now != pulse or missed else beats.fresh
+                    self._renewals.beats.fresh.clear()
+                    await self._look_at_held()
             except ArbeitError as error:
                 log.warning("a look for what others committed failed: %s", error.message)
                 continue
@@ -236,15 +241,23 @@ class Waiting(Asking):
     async def _look_at_held(self) -> None:
         """Compare leases that are kept alive here with what is stored, so that their holders hear of changes soon."""
         now = self._clock.now()
-        if not self._doubtful or now < self._looked_at_held + HELD_POLL:
+        if not self._doubtful or self._looked_at_held <= now < self._looked_at_held + HELD_POLL:
             return
         self._looked_at_held = now
-        held = self._renewals.held()
-        for project in self._doubtful & held.keys():
-            names = [*held[project]]
-            found = await self._in_thread(self._store.lookup, self._readers, project, "lease", names, EVERYTHING)
-            self._renewals.hear(project, unlike(held[project], found))
-        self._doubtful.clear()
+        believed = self._renewals.beats.believed()
+        doubtful, self._doubtful = self._doubtful, set()
+        try:
+            for project in doubtful & believed.keys():
+                names = [*believed[project]]
+                found = await self._in_thread(self._store.lookup, self._readers, project, "lease", names, EVERYTHING)
+                self._renewals.hear(project, unlike(believed[project], found))
+        except ArbeitError:
+            self._doubtful |= doubtful
+            raise
+        except Exception:
+            # Renewals go on, and tell their holders later.
+            log.exception("a look at held leases failed, and is not tried again")
+            self._looks_at_held = False
 
     async def _next_look(self) -> bool:
         """Wait until it is time to look again; whether hints may have been missed."""

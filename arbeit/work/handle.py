@@ -105,8 +105,14 @@ class Work(Writes):
     # -- endings ---------------------------------------------------------------------------------------
 
     async def _end(self, command: c.Command) -> Reply:
-        reply = await self._send(command)
-        self.ended = True
+        self._ending = True
+        try:
+            reply = await self._send(command)
+            self.ended = True
+        finally:
+            self._ending = False
+            if self._aside is not None and not self.ended:
+                self.lost(self._aside)
         self._session.let_go(self)
         return reply
 

@@ -30,6 +30,10 @@ class Tenure(Held):
         self._again = again
         self._scope: CancelScope | None = None
         self._error: ArbeitError | None = None
+        self._ending = False
+        """Whether a command of this handle that ends the tenure is under way."""
+        self._aside: ArbeitError | None = None
+        """What was said of the lease meanwhile: most likely of that command itself."""
         self.task: Task = grant.task
         self.lease: Lease = grant.lease
         self.run: Run = grant.run
@@ -58,6 +62,9 @@ class Tenure(Held):
 
     def lost(self, error: ArbeitError) -> None:
         """The lease was lost: stop the block that believes it holds it."""
+        if self._ending or self.ended:
+            self._aside = error
+            return
         self._error = error
         if self._scope is not None:
             self._scope.cancel()

@@ -24,6 +24,7 @@ from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.model import Changes, Reply
 from arbeit.core.model import Event as Recorded
+from arbeit.hookspecs import hookimpl
 from arbeit.ports import Clock, Job, LocalStore
 from arbeit.session import BlockingSession
 from arbeit.sync import heart
@@ -318,6 +319,58 @@ def test_a_holder_hears_at_once_what_others_do_to_its_lease(
         boss.create_task("U")
         assert not told.event.wait(0.1)
         work.let_go()
+
+
+def test_a_holder_whose_own_ending_is_slow_to_return_has_lost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heart, "_LOOK", 0.01)
+    looked = Event()
+
+    class Chat:
+        """Tells somebody of an escalation, which takes until the heart has seen that the lease ended."""
+
+        @hookimpl
+        def arbeit_notify(self) -> None:
+            assert looked.wait(PATIENCE)
+
+    with sync.open(f"sqlite:///{tmp_path}/team.db", plugins=[Chat()]) as hub:
+        project = hub.project("demo", create=True)
+        project.create_task("T", max_attempts=1)
+        work = project.claim("ada", ttl=3600)
+        assert work is not None
+        inner = work.inner.lost
+
+        def lost(error: ArbeitError) -> None:
+            inner(error)
+            looked.set()
+
+        work.inner.lost = lost  # type: ignore[method-assign]  # only to know when
+        with work:
+            work.fail("it broke")
+        assert looked.is_set()
+        assert not work.is_lost
+
+
+def test_a_loss_that_is_heard_of_during_an_ending_that_fails_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sync.open(f"sqlite:///{tmp_path}/team.db") as hub:
+        project = hub.project("demo", create=True)
+        project.create_task("T")
+        work = project.claim("ada", ttl=3600)
+        assert work is not None
+        lost = ArbeitError(Code.LEASE_LOST, "taken back", suggestions=("Claim the next task.",))
+
+        async def away(_key: str, _command: c.Command) -> Reply:
+            work.inner.lost(lost)  # as a renewal hears it meanwhile
+            raise ArbeitError(Code.STORE_UNAVAILABLE, "away", suggestions=("Try again.",))
+
+        monkeypatch.setattr(work.inner._session, "execute", away)
+        with pytest.raises(ArbeitError) as caught:
+            work.complete("done", evidence=PROOF)
+        assert caught.value.code is Code.STORE_UNAVAILABLE
+        assert work.is_lost
 
 
 def test_the_heart_stops_with_the_hub_even_while_work_is_entered(open_store: Callable[[Clock], LocalStore]) -> None:

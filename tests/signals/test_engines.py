@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -371,3 +372,90 @@ async def test_a_hint_that_names_nobody_has_holders_looked_at() -> None:
         s.bus.carry(s.bus.signals(), Wake("demo", anything=True))
         await s.clock.advance(3)
         assert news.told == ["PREEMPT_REQUESTED"]
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+async def test_a_wish_that_shares_its_commit_with_a_note_of_the_holder_is_heard(where: str) -> None:
+    async with two() as (s, _):
+        work, news = await holding(s)
+        note = c.AddContext(actor="ada", task_id=work.task.id, content="still at it")
+        project = s.there if where == "there" else s.here.project
+        await project.execute_many([note, c.PreemptTask(actor="boss", task_id=work.task.id)])
+        await wait_all_tasks_blocked()
+        assert [told for told in news.told if told != "STALE_CONTEXT"] == ["PREEMPT_REQUESTED"]
+
+
+@pytest.mark.parametrize("signals", [True, False], ids=["hints", "no-hints"])
+@pytest.mark.parametrize("where", ["here", "there"])
+async def test_what_is_done_to_a_lease_before_it_is_kept_alive_is_heard(where: str, signals: bool) -> None:
+    async with two(signals=signals) as (s, _):
+        await s.there.create_task("T")
+        await s.there.register_agent("boss", persona="supervisor")
+        work = await s.here.project.claim("ada", ttl=3600)
+        assert work is not None
+        await s.clock.advance(3)
+        await (s.there if where == "there" else s.here.project).as_("boss").preempt_task(work.task.id)
+        await s.clock.advance(3)
+        s.here.project._session.hold("demo", news := News(), work.lease, work.token)
+        await s.clock.advance(2)
+        assert news.told == ["PREEMPT_REQUESTED"]
+
+
+async def test_a_doubt_that_comes_while_leases_are_looked_at_is_not_forgotten() -> None:
+    async with two() as (s, _):
+        _, news = await holding(s)
+        lookup = s.store.lookup
+        looks = 0
+
+        def looked(project: str, kind: Any, keys: Sequence[str], scope: Any) -> list[Any]:  # noqa: ANN401 - the store's own
+            nonlocal looks
+            looks += kind == "lease"
+            found = lookup(project, kind, keys, scope)
+            if kind == "lease" and looks == 1:
+                # The hint that names nobody comes after this look was made, and before its answer is used.
+                s.bus.carry(s.bus.signals(), Wake("demo", anything=True))
+            return found
+
+        s.store.lookup = looked  # type: ignore[method-assign]  # to come in between
+        s.bus.carry(s.bus.signals(), Wake("demo", anything=True))
+        await s.clock.advance(5)
+        assert (looks, news.told) == (2, [])
+
+
+async def test_a_store_that_cannot_look_leases_up_costs_nobody_a_renewal(caplog: pytest.LogCaptureFixture) -> None:
+    async with two(signals=False) as (s, _):
+        _, news = await holding(s, ttl=30)
+
+        def unknown(*_: object) -> list[Any]:
+            raise KeyError("lease")
+
+        s.store.lookup = unknown  # type: ignore[method-assign,assignment]  # an older store of somebody's
+        await s.there.create_task("U")
+        await s.clock.advance(35)
+        assert news.told == ["renewed"] * 3
+        assert [record.message for record in caplog.records if record.exc_info] == [
+            "a look at held leases failed, and is not tried again"
+        ]
+
+
+async def test_of_two_that_keep_one_lease_alive_the_one_that_is_left_hears_what_others_do() -> None:
+    async with two() as (s, _):
+        work, first = await holding(s)
+        session = s.here.project._session
+        for again in (News(), News()):
+            session.hold("demo", again, work.lease, work.token)
+            session.let_go(again)
+        await s.there.as_("boss").preempt_task(work.task.id)
+        await wait_all_tasks_blocked()
+        assert first.told == ["PREEMPT_REQUESTED"]
+
+
+async def test_work_that_is_done_is_not_kept_in_mind_until_its_next_renewal() -> None:
+    async with two() as (s, _):
+        work, _news = await holding(s)
+        session = s.here.project._session
+        for _ in range(2_000):
+            session.hold("demo", done := News(), work.lease, work.token)
+            session.let_go(done)
+        referents = [one for one in gc.get_objects() if isinstance(one, News)]
+        assert len(referents) < 100
