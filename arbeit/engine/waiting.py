@@ -247,7 +247,7 @@ class Waiting(Asking):
         believed = self._renewals.beats.believed()
         doubtful, self._doubtful = self._doubtful, set()
         try:
-            for project in doubtful & believed.keys():
+            for project in sorted(doubtful & believed.keys()):
                 names = [*believed[project]]
                 found = await self._in_thread(self._store.lookup, self._readers, project, "lease", names, EVERYTHING)
                 self._renewals.hear(project, unlike(believed[project], found))

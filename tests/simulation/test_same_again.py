@@ -27,11 +27,11 @@ def test_other_seeds_give_other_histories() -> None:
     assert told(6) != told(7)
 
 
-@pytest.mark.parametrize("hash_seed", ["1", "2"])
+@pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_another_process_with_another_hash_seed_tells_the_same(hash_seed: str) -> None:
-    line = [sys.executable, "-m", "arbeit.testing.simulate", "--seed", "8", "--steps", "500", "--transcript"]
+    line = [sys.executable, "-m", "arbeit.testing.simulate", "--seed", "5", "--steps", "500", "--transcript"]
     said = subprocess.run(
         line, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": hash_seed}
     )
     assert said.returncode == 0, said.stderr
-    assert told(8) in said.stdout
+    assert told(5) in said.stdout
