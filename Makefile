@@ -120,5 +120,5 @@ $(VENV)/.stamp-dev: pyproject.toml $(ADAPTERS) $(BIN)/python
 $(CREW)/.stamp: pyproject.toml $(CREWAI) $(BIN)/python
 	@echo "== $(CREW), with CrewAI"
 	@$(BIN)/python -m venv $(CREW)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(CREW)/bin/python -m pip install --quiet --editable '.[test]' --editable './adapters/crewai[test]'
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(CREW)/bin/python -m pip install --quiet --no-compile --editable '.[test]' --editable './adapters/crewai[test]'
 	@touch $@

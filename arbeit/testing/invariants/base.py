@@ -94,10 +94,9 @@ class Checker:
         if type(entry) is Happened and entry.kind == "phase":
             self.phase = entry.what
         hook = self._hooks.get(type(entry))
-        if hook is None:
-            return ()
-        hook(entry)
-        return self.heard()
+        if hook is not None:
+            hook(entry)
+        return self.heard() if self._problems else ()
 
     def end(self) -> Iterable[str]:
         """Say what can only be said once the run is over."""
@@ -152,33 +151,34 @@ _HOOKS: dict[type, str] = {
 
 
 class Bookkeeper(Checker):
-    """An invariant over facts: keeps a naive book of each project, and judges each fact before the book has it."""
+    """An invariant over facts: judges each fact before and after a naive book of its project has it.
+
+    In a watch all of them look at the same books, and change nothing in them: a fact is entered once, not once for
+    each.
+    """
 
     def __init__(self, terms: Terms | None = None) -> None:
         super().__init__(terms)
-        self.books: dict[str, Book] = {}
+        self.ledger = Ledger([self])
+
+    @property
+    def books(self) -> dict[str, Book]:
+        """The book of each project of which there was a commit."""
+        return self.ledger.books
 
     def book(self, project: str) -> Book:
         """The book of a project, empty at first."""
-        known = self.books.get(project)
-        if known is None:
-            known = self.books[project] = Book(project)
-        return known
+        return self.ledger.book(project)
+
+    def share(self, ledger: Ledger) -> None:
+        """Leave it to somebody else to enter transactions."""
+        self.ledger = ledger
+        del self._hooks[Committed]
 
     def committed(self, entry: Committed) -> None:
         """Judge each fact, and then what the transaction left behind."""
-        book, kind = self.book(entry.project), type(self)
-        before = self.fact if kind.fact is not Bookkeeper.fact else None
-        after = self.after if kind.after is not Bookkeeper.after else None
-        self.before(book, entry)
-        for event, fact in facts_in(entry):
-            if before is not None:
-                before(book, event, fact)
-            book.apply(event, fact)
-            if after is not None:
-                after(book, event, fact)
-        book.renew(entry.changes.beats)
-        self.left(book, entry)
+        for error in self.ledger.enter(entry).values():
+            raise error
 
     def before(self, book: Book, entry: Committed) -> None:
         """A transaction is about to be entered."""
@@ -191,6 +191,61 @@ class Bookkeeper(Checker):
 
     def left(self, book: Book, entry: Committed) -> None:
         """A whole transaction was entered: its rows can be compared with the book."""
+
+
+class Ledger:
+    """The books of all projects, and who judges what is entered in them."""
+
+    def __init__(self, keepers: Iterable[Bookkeeper]) -> None:
+        self.books: dict[str, Book] = {}
+        self.keepers = list(keepers)
+        self._choose()
+
+    def _choose(self) -> None:
+        """Whom to ask, by hook: those who have a hook of their own."""
+        self._asked = {
+            hook: [
+                (keeper, getattr(keeper, hook))
+                for keeper in self.keepers
+                if getattr(type(keeper), hook) is not getattr(Bookkeeper, hook)
+            ]
+            for hook in ("before", "fact", "after", "left")
+        }
+
+    def book(self, project: str) -> Book:
+        """The book of a project, empty at first."""
+        known = self.books.get(project)
+        if known is None:
+            known = self.books[project] = Book(project)
+        return known
+
+    def drop(self, keeper: Checker) -> None:
+        """Ask somebody no more."""
+        self.keepers = [one for one in self.keepers if one is not keeper]
+        self._choose()
+
+    def enter(self, entry: Committed) -> dict[Checker, Exception]:
+        """Enter a transaction, fact by fact; what it left behind that cannot be followed, by who tripped over it."""
+        book, tripped = self.book(entry.project), dict[Checker, Exception]()
+        self._ask("before", tripped, book, entry)
+        try:
+            for event, fact in facts_in(entry):
+                self._ask("fact", tripped, book, event, fact)
+                book.apply(event, fact)
+                self._ask("after", tripped, book, event, fact)
+            book.renew(entry.changes.beats)
+        except Exception as error:  # noqa: BLE001 - a history that cannot be followed is a finding, not a crash
+            return {**dict.fromkeys(self.keepers, error), **tripped}
+        self._ask("left", tripped, book, entry)
+        return tripped
+
+    def _ask(self, hook: str, tripped: dict[Checker, Exception], *what: object) -> None:
+        for keeper, judge in self._asked[hook]:
+            try:
+                judge(*what)
+            except Exception as error:  # noqa: BLE001 - as above
+                tripped[keeper] = error
+                self.drop(keeper)
 
 
 @lru_cache(maxsize=8)
@@ -233,6 +288,12 @@ class Watch:
         self.checkers = tuple(kind(terms) for kind in checkers)
         self._left = dict.fromkeys(self.checkers, most)
         """How often each that is still fed may complain."""
+        self._fed: dict[type[Entry], list[Checker]] = {}
+        """By kind of entry: those still fed that take it."""
+        keepers = (one for one in self.checkers if isinstance(one, Bookkeeper))
+        self._ledger = Ledger(one for one in keepers if type(one).committed is Bookkeeper.committed)
+        for keeper in self._ledger.keepers:
+            keeper.share(self._ledger)
         self._index = -1
         self._at = 0
         self._history = history
@@ -250,14 +311,36 @@ class Watch:
         self._index += 1
         self._at = entry.at
         kind = type(entry)
-        for checker in self.checkers:
-            if kind in checker.takes and checker in self._left:
-                try:
-                    problems = checker.see(entry)
-                except Exception as error:  # noqa: BLE001 - a history that cannot be followed is a finding, not a crash
-                    self._trip(checker, error)
-                else:
-                    self._note(checker, problems)
+        fed = self._fed.get(kind)
+        if fed is None:
+            fed = self._fed[kind] = [checker for checker in self._left if kind in checker.takes]
+        said: dict[Checker, Iterable[str]] = {}
+        tripped: dict[Checker, Exception] = {}
+        for checker in fed:
+            try:
+                problems = checker.see(entry)
+            except Exception as error:  # noqa: BLE001 - a history that cannot be followed is a finding, not a crash
+                tripped[checker] = error
+            else:
+                if problems:
+                    said[checker] = problems
+        if isinstance(entry, Committed):
+            self._enter(entry, said, tripped)
+        if said or tripped:
+            for checker in fed:
+                self._note(checker, said.get(checker, ()))
+                if checker in tripped:
+                    self._trip(checker, tripped[checker])
+
+    def _enter(self, entry: Committed, said: dict[Checker, Iterable[str]], tripped: dict[Checker, Exception]) -> None:
+        for checker in tripped:
+            self._ledger.drop(checker)
+        keepers = self._ledger.keepers
+        tripped |= self._ledger.enter(entry)
+        for keeper in keepers:
+            problems = keeper.heard()
+            if problems:
+                said[keeper] = [*said.get(keeper, ()), *problems]
 
     def end(self) -> list[Violation]:
         """Let every checker say what can only be said once the run is over, and follow no more; all violations."""
@@ -276,12 +359,19 @@ class Watch:
     def _trip(self, checker: Checker, error: Exception) -> None:
         tripped = f"this cannot follow from what came before ({type(error).__name__}: {error})"
         self._note(checker, [*checker.heard(), tripped])
-        self._left.pop(checker, None)
+        self._drop(checker)
 
     def _note(self, checker: Checker, problems: Iterable[str]) -> None:
         for problem in problems:
+            if checker not in self._left:
+                return
             self.violations.append(Violation(checker.name, max(self._index, 0), self._at, problem))
             self._left[checker] -= 1
             if self._left[checker] <= 0:
-                del self._left[checker]
-                return
+                self._drop(checker)
+
+    def _drop(self, checker: Checker) -> None:
+        """Feed a checker no more."""
+        if self._left.pop(checker, None) is not None:
+            self._fed.clear()
+            self._ledger.drop(checker)

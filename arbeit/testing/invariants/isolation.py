@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import attrs
@@ -125,10 +124,13 @@ class Isolation(Checker):
         self._judge_event(entry.project, entry.event, f"event {entry.event.id} to follower {entry.follower}")
 
     def _search(self, project: str, shown: object, where: str) -> None:
+        owners = self._owners
         for name, text in _texts(shown):
             if name == "project" and text in self._projects and text != project:
                 self.say(f"{where} shows project {text} in {project}")
-            self._judge(project, text, where)
+            # Most texts are nobody's id.
+            if text in owners:
+                self._judge(project, text, where)
 
 
 def _made(fact: e.Fact) -> Iterator[str]:
@@ -161,19 +163,27 @@ def _gather(shown: Any, name: str, found: list[tuple[str, str]]) -> None:  # noq
     kind = type(shown)
     if kind is str:
         found.append((name, shown))
+    elif names := _NAMES.get(kind) or _names(kind):
+        for field, value in zip(names, values_of(shown), strict=True):
+            if type(value) is str:
+                found.append((field, value))
+            elif value and type(value) is not int:
+                _gather(value, field, found)
+    elif kind in _LISTS:
+        for value in shown:
+            _gather(value, name, found)
     elif isinstance(shown, Mapping):
         for key, value in shown.items():
             _gather(key, name, found)
             _gather(value, key if isinstance(key, str) else name, found)
-    elif kind in _LISTS:
-        for value in shown:
-            _gather(value, name, found)
-    elif kind not in _PLAIN and attrs.has(kind):
-        for field, value in zip(_names(kind), values_of(shown), strict=True):
-            if value and type(value) is not int:
-                _gather(value, field, found)
 
 
-_names = cache(names_of)
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a class of records; none of any other."""
+    found = _NAMES[kind] = names_of(kind) if kind not in _PLAIN and attrs.has(kind) else ()
+    return found
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
 _LISTS = frozenset({list, tuple, set, frozenset})
 _PLAIN = frozenset({int, bool, float, bytes, type(None)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -33,12 +33,12 @@ class ReclaimPromise(Bookkeeper):
         self._taken: set[str] = set()
         """The leases that the present transaction takes back because they ran out."""
 
-    def see(self, entry: Entry) -> list[str]:
+    def see(self, entry: Entry) -> Iterable[str]:
         """Look at the deadlines before anything else that an entry says."""
         if self.phase in {"calm", "end"}:
             # Whichever clock is behind gives the benefit of the doubt: a jump may have left the store's ahead.
             self._look(min(entry.at, entry.now) if isinstance(entry, Committed) else entry.at)
-        return [*self.heard(), *super().see(entry)]
+        return super().see(entry)
 
     def _look(self, now: int) -> None:
         while self._deadlines and max(self._deadlines[0][0], self._calm_at) + self.terms.grace < now:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import frozen
@@ -47,13 +48,13 @@ class WakeUps(Bookkeeper):
         self._calm_at = 0
         self._looked = 0
 
-    def see(self, entry: Entry) -> list[str]:
+    def see(self, entry: Entry) -> Iterable[str]:
         """Look around now and then, before what an entry says."""
         if self.phase == "calm" and entry.at - self._looked >= _LOOK:
             self._looked = entry.at
             for waiter in self._waiters.values():
                 self._look(waiter, entry.at)
-        return [*self.heard(), *super().see(entry)]
+        return super().see(entry)
 
     def _look(self, waiter: _Waiter, now: int) -> None:
         book = self.book(waiter.project)

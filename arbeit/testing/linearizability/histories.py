@@ -285,18 +285,25 @@ def _looks(history: History) -> Iterator[tuple[str, int, int, Looked]]:
         last[who] = at
 
 
-def _pictures(shown: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _pictures(shown: object) -> list[tuple[str, Mapping[str, Any]]]:
     """Every task in what a reader was shown, however deep: itself, or a mapping with an id and a status."""
-    parts: Iterable[object] = ()
-    if isinstance(shown, Task):
-        yield shown.id, _shown(shown)
-    elif isinstance(shown, Mapping):
-        if isinstance(shown.get("id"), str) and "status" in shown:
-            yield shown["id"], {name: shown[name] for name in _VISIBLE if name in shown}
-        parts = shown.values()
-    elif isinstance(shown, list | tuple):
-        parts = shown
-    elif has(type(shown)):
-        parts = values_of(shown)
-    for part in parts:
-        yield from _pictures(part)
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    left = [shown]
+    while left:
+        one = left.pop()
+        parts: Iterable[object] = ()
+        if isinstance(one, Task):
+            found.append((one.id, _shown(one)))
+        elif isinstance(one, list | tuple):
+            parts = one
+        elif isinstance(one, Mapping):
+            if isinstance(one.get("id"), str) and "status" in one:
+                found.append((one["id"], {name: one[name] for name in _VISIBLE if name in one}))
+            parts = one.values()
+        elif has(type(one)):
+            parts = values_of(one)
+        left += [part for part in parts if type(part) not in _PLAIN]
+    return found
+
+
+_PLAIN = frozenset({str, int, bool, float, bytes, type(None)})

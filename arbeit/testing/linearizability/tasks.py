@@ -7,9 +7,9 @@ holder's lease is taken back; a version grows because a blocker ended) may happe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from arbeit.core.errors import ArbeitError
 from arbeit.testing.linearizability.operations import UNKNOWN, Operation
@@ -51,8 +51,7 @@ class Seen:
     granted: int | None = None
 
 
-@frozen
-class TaskState:
+class TaskState(NamedTuple):
     """A task as its callers know it; `version` is the least that it can be."""
 
     status: str = "open"
@@ -120,7 +119,7 @@ def _explained(state: TaskState | None, action: TaskAction, seen: Seen) -> Itera
         fields = {"status": one.status, "fence": one.fence, "assignee": one.holder, "attempt": one.attempt}
         same = all(seen.shown[name] == value for name, value in fields.items() if name in seen.shown)
         if same and version >= one.version:
-            yield evolve(one, version=version)
+            yield one._replace(version=version)
 
 
 def _effects(state: TaskState | None, action: TaskAction, *, taken: bool | None) -> Iterator[TaskState | None]:
@@ -161,23 +160,22 @@ def _may_end(state: TaskState, action: TaskAction) -> bool:
 def _ended(state: TaskState, status: str, **changes: Any) -> TaskState:  # noqa: ANN401 - fields of the state
     """The task after a tenure, if there was one; every end of a lease moves the fence on."""
     moved = state.fence + (state.holder is not None)
-    ended = evolve(state, status=status, holder=None, accepted=True, fence=moved, version=state.version + 1)
-    return evolve(ended, **changes)
+    ended = state._replace(status=status, holder=None, accepted=True, fence=moved, version=state.version + 1)
+    return ended._replace(**changes)
 
 
 def _grant(state: TaskState, agent: str | None, sources: tuple[str, ...] = ("open", "in_review")) -> list[TaskState]:
     if agent is None:
         return []
     if state.holder == agent and not state.accepted:
-        return [evolve(state, accepted=True, version=state.version + 1)]
+        return [state._replace(accepted=True, version=state.version + 1)]
     if state.holder is not None or state.status not in sources:
         return []
     reviewing = state.status == "in_review"
     if reviewing and state.submitted_by == agent:
         return []
     return [
-        evolve(
-            state,
+        state._replace(
             status="in_review" if reviewing else "in_progress",
             holder=agent,
             fence=state.fence + 1,
@@ -265,7 +263,7 @@ def _hand_over(state: TaskState, action: TaskAction) -> list[TaskState]:
     if state.holder == action.agent:
         return []
     version = state.version + 1
-    return [evolve(state, holder=action.agent, accepted=False, fence=state.fence + 1, version=version)]
+    return [state._replace(holder=action.agent, accepted=False, fence=state.fence + 1, version=version)]
 
 
 def _preempt(state: TaskState, _action: TaskAction) -> list[TaskState]:
@@ -273,18 +271,18 @@ def _preempt(state: TaskState, _action: TaskAction) -> list[TaskState]:
 
 
 def _delete(state: TaskState, _action: TaskAction) -> list[TaskState]:
-    return [evolve(state, deleted=True, version=state.version + 1)] if state.holder is None else []
+    return [state._replace(deleted=True, version=state.version + 1)] if state.holder is None else []
 
 
 def _update(state: TaskState, action: TaskAction) -> list[TaskState]:
     if action.expected is None:
         return [state]
-    return [evolve(state, version=action.expected)] if action.expected >= state.version else []
+    return [state._replace(version=action.expected)] if action.expected >= state.version else []
 
 
 def _written(state: TaskState, action: TaskAction) -> list[TaskState]:
     """A holder's write, or anybody's remark."""
-    return [evolve(state, version=state.version + 1)] if not action.token or _holds(state, action) else []
+    return [state._replace(version=state.version + 1)] if not action.token or _holds(state, action) else []
 
 
 def _noted(state: TaskState, action: TaskAction) -> list[TaskState]:

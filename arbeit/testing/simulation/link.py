@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import sleep
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
-
-import anyio
 
 from arbeit.core.loads import Reads, Rows
 from arbeit.core.model import Changes
@@ -118,11 +117,11 @@ class Link:
             raise unavailable(f"a fault: {self.cut}")
 
     async def _travel(self) -> None:
-        await anyio.sleep(self._random.choice(_LATENCIES))
+        await sleep(self._random.choice(_LATENCIES))
         if self._strike("stall"):
             for _ in range(self._random.choice(_STALLS)):
                 if not self._sky.calm:
-                    await anyio.sleep(_PART)
+                    await sleep(_PART)
 
     def _strike(self, *faults: Fault, quietly: bool = False) -> Fault | None:
         """Which of some faults befalls this call, if any; each takes its own chance."""

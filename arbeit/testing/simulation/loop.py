@@ -46,9 +46,15 @@ class SimLoop(asyncio.AbstractEventLoop):
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
+    @property
+    def ready(self) -> bool:
+        """Whether something can run now, timers aside."""
+        return bool(self._ready)
+
     def turn(self) -> None:
         """Run what is ready now, and not what that makes ready."""
-        self._release_timers()
+        if self._timers:
+            self._release_timers()
         asyncio._set_running_loop(self)  # noqa: SLF001 - made for those who write event loops
         try:
             for _ in range(len(self._ready)):
@@ -60,8 +66,9 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _release_timers(self) -> None:
         now = self._now()
-        while self._timers and (self._timers[0][0] <= now or self._timers[0][2].cancelled()):
-            timer = heapq.heappop(self._timers)[2]
+        timers = self._timers
+        while timers and (timers[0][0] <= now or timers[0][2].cancelled()):
+            timer = heapq.heappop(timers)[2]
             if not timer.cancelled():
                 # A moment in floating point may lie a hair beyond its microsecond; who was woken must find it past.
                 self._reached = max(self._reached, timer.when())

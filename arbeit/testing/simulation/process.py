@@ -55,7 +55,15 @@ class Process:
         raw = world.backend.open()
         self.store = WitnessedStore(raw, self.name, world.witness, self.clock)
         spread = world.random(f"spread/{self.name}")
-        wiring = Wiring(self.store, self.clock, LEASE_KEY, world.policies, blobs=self.blobs, chance=spread.random)
+        wiring = Wiring(
+            self.store,
+            self.clock,
+            LEASE_KEY,
+            world.policies,
+            plugins=world.plugins,
+            blobs=self.blobs,
+            chance=spread.random,
+        )
         self.engine = SimEngine(wiring, self.link, world.book, self.name)
         self.running, self.paused, self._buried = True, False, 0
         self.task = self.loop.create_task(self._live())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbeit.core.model import SECOND
 from arbeit.core.policy import EVERYTHING
+from arbeit.plugins import Plugins
 from arbeit.session import Session
 from arbeit.testing.clock import START
 from arbeit.testing.history import Happened, History, Kind, Stored
@@ -58,6 +59,8 @@ class World:
         self._halt = halt
         self.history = history if history is not None else History()
         self.policies = policies or {}
+        self.plugins = Plugins()
+        """Looked for once, not in each life of each process."""
         self.elapsed = 0
         """Microseconds since the world began."""
         self.sky = Sky(self.history, lambda: self.now)
@@ -77,6 +80,8 @@ class World:
             for number in range(config.processes)
         ]
         self.acting = self.processes[0]
+        self._alone: Process | None = None
+        """The only one that can do something now."""
         self._opened: AbstractContextManager[Backend] = backend(config.store, ActingClock(lambda: self.acting.clock))
 
     @property
@@ -110,6 +115,11 @@ class World:
 
     def step(self) -> None:
         """Let one process do what it can, or let time pass to the next thing that happens."""
+        alone = self._alone
+        if alone is not None and alone.loop.ready and alone.running:
+            # Nobody else can have become ready by what it did: processes meet in the store alone.
+            alone.turn()
+            return
         moments: list[int] = []
         busy: list[Process] = []
         for process in self.processes:
@@ -120,8 +130,10 @@ class World:
                     if moment <= self.elapsed:
                         busy.append(process)
         if busy:
-            (busy[0] if len(busy) == 1 else self._order.choice(busy)).turn()
+            self._alone = busy[0] if len(busy) == 1 else None
+            (self._alone or self._order.choice(busy)).turn()
             return
+        self._alone = None
         if self._events:
             moments.append(self._events[0][0])
         if not moments or min(moments) > LATEST * max(1, self.config.steps // 1_000):
