@@ -144,6 +144,7 @@ class World:
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Step until something is so."""
+        self._alone = None
         while not done():
             if self._halt():
                 raise Halted
