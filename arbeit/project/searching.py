@@ -117,7 +117,7 @@ def _check_text(text: str | None, similar_to: str | None, mode: SearchMode | Non
     if text is None:
         return
     # Where nobody has said how, signs without a word are refused by a store that is asked for words, and there alone.
-    if mode != "meaning" and not (mode is None and wordless(text)):
+    if mode != "meaning" and not (mode is None and isinstance(text, str) and wordless(text)):
         parse(text)
         return
     check_text("text", text)

@@ -167,7 +167,9 @@ class Transactions(Opening):
         def write(name: int) -> None:
             barrier.wait()
             for number in range(each):
-                transact(store, Scribe(new={"task": [task(f"t{name}-{number}")]}, events=2))
+                (result,) = transact(store, Scribe(new={"task": [task(f"t{name}-{number}")]}, events=2))
+                if isinstance(result, Exception):
+                    raise result
 
         with ThreadPoolExecutor(threads) as pool:
             for done in [pool.submit(write, name) for name in range(threads)]:
