@@ -117,11 +117,13 @@ class PostgresStore(Leading, Vectoring):
         heads = f"{self.settings.schema}.heads"
         lock = f"SELECT FROM {heads} WHERE project = {quoted(job.project)} FOR NO KEY UPDATE"
         begun = False
+        # Before the lock is asked for: what is learnt later says nothing of whether there was a row to lock.
+        guess = self._heads.get(job.project)
         try:
             async with self._connections.begun(job.project, lock=lock) as connection:
                 begun = True
                 try:
-                    return await self._run(connection, job)
+                    return await self._run(connection, job, guess, lock)
                 except _OfTheJob as error:
                     await connection.execute("ROLLBACK")
                     self._heads.pop(job.project, None)
@@ -141,12 +143,15 @@ class PostgresStore(Leading, Vectoring):
                 raise
             raise ours from error
 
-    async def _run(self, connection: Connection, job: Job) -> Changes | None:
+    async def _run(self, connection: Connection, job: Job, guess: Head | None, lock: str) -> Changes | None:
         """Load, decide, save and commit; None where the project has begun to be since its lock was taken."""
-        guess = self._heads.get(job.project)
         wanted = _own(job.reads, guess) if guess is not None else Reads()
         head, rows = await self._load(connection, job.project, wanted, guess)
-        if head is None and guess is None:
+        if head is not None and guess is None:
+            # It may have begun to be since the lock was asked for, and then nothing is locked yet.
+            await connection.execute(lock)
+            head, rows = await self._load(connection, job.project, wanted, guess)
+        elif guess is None:
             # There was no row to lock, so the name is locked, and looked up again.
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.settings.schema}.{job.project}"
