@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 
+# Before the collector is told to pass by what is there: what trio gives to Hypothesis, as soon as that is imported,
+# has to be seen to be referred to.
+import hypothesis  # noqa: F401
 import pytest
 
 from tests.servers.fixtures import (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlunsplit
 
+import anyio
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -42,6 +45,8 @@ return added
 _PLACE = re.compile(r"(/[0-9]{0,5})?")
 _LASTING = re.compile("WRONGTYPE|DB index")
 _PAGE = 500
+_CLOSING = 1.0
+"""Seconds that closing a connection may take which is most likely broken."""
 _TROUBLE = (RedisError, OSError, asyncio.TimeoutError)
 
 
@@ -68,6 +73,8 @@ class RedisStreamSink:
         self._maxlen = maxlen
         self._password = password
         self._client: Redis | None = None
+        self._users: Counter[Redis] = Counter()
+        """How many publish by each client at the moment."""
         self._named = f"Redis stream {stream} at {shown(url)}"
 
     async def ensure_usable(self) -> None:
@@ -90,13 +97,14 @@ class RedisStreamSink:
         for event in events:
             said += (event.position, event.id, event.type, text_of(event))
         client = await self._connected()
+        self._users[client] += 1
         try:
             await client.eval(APPEND, 2, self._stream, self._positions, *said)
         except AuthenticationError as error:
             # The password was changed since the client was made: the next try asks for it again.
             if self._password is not None:
                 self._password.forget()
-            await self._drop(client)
+            self._drop(client)
             hint = "Let the URL say redis://user@host/0?password=env:NAME."
             raise SinkFailure(f"{self._named} does not let us in", suggestions=(hint,)) from error
         except ResponseError as error:
@@ -106,8 +114,10 @@ class RedisStreamSink:
             hint = "See that the key is a stream, that the user may write to it, and that there is memory left."
             raise SinkFailure(msg, lasting=lasting, suggestions=(hint,)) from error
         except _TROUBLE as error:
-            await self._drop(client)
+            self._drop(client)
             raise SinkFailure(f"{self._named}: {trouble(error)}") from error
+        finally:
+            await self._leave(client)
 
     async def close(self) -> None:
         """Leave the server."""
@@ -115,14 +125,20 @@ class RedisStreamSink:
         if client is not None:
             await client.aclose()
 
-    async def _drop(self, client: Redis) -> None:
+    def _drop(self, client: Redis) -> None:
+        """Have nobody use this one any more."""
         if self._client is client:
             self._client = None
-        try:
-            await client.aclose()
-        except _TROUBLE:
-            # It was broken already.
+
+    async def _leave(self, client: Redis) -> None:
+        """Close a client that was dropped, once nobody uses it: the driver forgets what is just being connected."""
+        self._users[client] -= 1
+        if self._users[client]:
             return
+        del self._users[client]
+        if client is not self._client:
+            with anyio.move_on_after(_CLOSING, shield=True), suppress(*_TROUBLE):
+                await client.aclose()  # which may say once more that it is broken
 
     async def arrivals(self) -> AsyncGenerator[Arrival, None]:
         """What the stream holds now, in the order of its arrival.

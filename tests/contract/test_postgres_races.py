@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 from anyio import CancelScope, to_thread
 
+from arbeit.backends.postgres.store import PostgresStore
 from arbeit.core import commands as c
 from arbeit.core.errors import ArbeitError, Code
 from arbeit.core.policy import EVERYTHING
@@ -158,6 +159,26 @@ def test_of_two_creators_of_one_project_one_is_told_that_it_is_there(
     # Refused for what it saw, not because the server refused its rows.
     assert "save" not in second.seam.points
     assert first.types() == ["project_created"]
+    for process in (first, second):
+        process.close()
+
+
+def test_who_found_no_head_and_then_finds_one_begins_again_and_locks_it(
+    empty_postgres_url: str, clock: VirtualClock
+) -> None:
+    first, second = (Process(empty_postgres_url, clock) for _ in range(2))
+    held = second.seam.hold("before", "look")
+    late = Doing(lambda: second.run(c.CreateProject(actor="bob", key="demo", name="Bob's")))
+    held.wait()
+    first.run(c.CreateProject(actor="ada", key="demo", settings=NOTHING_PROVED))
+    # As a command of the same process would have it, which was there first.
+    own, others = (cast(PostgresStore, process.session.kernel.store) for process in (second, first))
+    own._heads.update(others._heads)
+    held.let_go()
+    (refused,) = late.result()
+    assert refused.code is Code.ALREADY_INITIALIZED
+    # Not decided by what it held no lock for.
+    assert second.seam.points[:5] == ["lock", "look", "load", "rollback", "lock"]
     for process in (first, second):
         process.close()
 

@@ -154,7 +154,7 @@ def test_what_a_store_asks_is_asked_as_the_role_and_in_one_project(url: str) -> 
             return list(await reader.connection.fetchrow(asked) or ())
 
     async def writing() -> list[Any]:
-        async with store._connections.begun("mine", lock="SELECT") as connection:
+        async with store._connections.locking("mine") as (connection, _):
             return list(await connection.fetchrow(asked) or ())
 
     assert store._call(reading()) == [settings.role, ["mine"]]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import anyio
@@ -155,6 +156,51 @@ async def test_a_connection_that_fails_under_load_costs_order_nothing_and_no_eve
     bodies: dict[str, bytes] = {}
     for one in found:
         assert bodies.setdefault(one.id, one.body) == one.body
+
+
+@pytest.mark.parametrize("broker", ["redis"], indirect=True)
+async def test_who_connects_while_another_connection_breaks_goes_on_and_leaves_none_open(
+    url: str, broker: _Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = asyncio.open_connection
+    writers: list[asyncio.StreamWriter] = []
+    connecting, broken, going_on = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def held(*address: Any, **options: Any) -> Any:  # noqa: ANN401 - as the library's own
+        reader, writer = await connect(*address, **options)
+        if broker.server.port in address:
+            return reader, writer  # the proxy's own
+        writers.append(writer)
+        if len(writers) == 2:
+            connecting.set()
+            await going_on.wait()
+        return reader, writer
+
+    async with arbeit.open(url) as hub:
+        await fill(hub, "demo", 3)
+        events = await (await hub.project("demo")).history()
+    monkeypatch.setattr(asyncio, "open_connection", held)
+    with TcpProxy(broker.server.port) as proxy:
+        sink = open_sink(broker.at(proxy.port).replace("timeout=0.5", "timeout=20"))
+        await sink.publish("demo", events[:1])
+        await anyio.to_thread.run_sync(proxy.freeze)
+
+        async def cut_off() -> None:
+            with pytest.raises(SinkFailure):
+                await sink.publish("demo", events[1:])
+            broken.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(cut_off)
+            group.start_soon(sink.publish, "other", events)
+            await connecting.wait()
+            writers[0].transport.abort()
+            await broken.wait()
+            await anyio.to_thread.run_sync(proxy.heal)
+            going_on.set()
+        await sink.close()
+    assert len(writers) == 2
+    assert all(writer.is_closing() for writer in writers)
 
 
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)

@@ -126,22 +126,48 @@ class Connections:
             ) from error
 
     @asynccontextmanager
-    async def begun(
-        self, project: str, *, lock: str | None = None, snapshot: bool = False
-    ) -> AsyncIterator[Connection]:
-        """A connection in a transaction that may see this project alone, and has run `lock` after that.
+    async def begun(self, project: str, *, snapshot: bool = False) -> AsyncIterator[Connection]:
+        """A connection in a transaction that may see this project alone.
 
         A server that cannot be reached is waited for, with back-off: nothing has been asked of it yet.
         """
+        timing = self._reading if snapshot else self._holding
+        async with self._entered(
+            f"{self._begin(project, _SNAPSHOT if snapshot else _READ_COMMITTED)}SELECT {timing}"
+        ) as (
+            connection,
+            _,
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def locking(self, project: str) -> AsyncIterator[tuple[Connection, bool]]:
+        """`begun`, with the project's head locked, or its name where it has none; and whether there was a head.
+
+        There may be one by the time that the name is locked: only then is it sure that nobody else makes one.
+        """
+        # The lock comes last, and what limits its holder with it: the answer's tag counts the rows that were locked.
+        heads = f"{self.settings.schema}.heads"
+        lock = f"WITH locked AS MATERIALIZED (SELECT FROM {heads} WHERE project = {quoted(project)} FOR NO KEY UPDATE)"
+        begin = f"{self._begin(project)}{lock} SELECT {self._holding} FROM locked"  # noqa: S608 - settings of ours
+        async with self._entered(begin) as (connection, tag):
+            if tag != "SELECT 0":
+                yield connection, True
+                return
+            name = quoted(f"{self.settings.schema}.{project}")
+            await connection.execute(f"SELECT pg_advisory_xact_lock(hashtextextended({name}, 0)), {self._holding}")
+            yield connection, False
+
+    @asynccontextmanager
+    async def _entered(self, begin: str) -> AsyncIterator[tuple[Connection, str]]:
         started, delay = time.monotonic(), _FIRST_WAIT
-        begin = self.begin(project, lock=lock, snapshot=snapshot)
         while True:
             entered = False
             try:
                 async with self.connection() as connection:
-                    await connection.execute(begin)
+                    tag = await connection.execute(begin)
                     entered = True
-                    yield connection
+                    yield connection, tag
                     return
             except Exception as error:
                 if entered or not is_lost(error):
@@ -155,14 +181,12 @@ class Connections:
             await asyncio.sleep(min(delay * (0.5 + self._chance()), left))
             delay = min(delay * 2, _LONGEST_WAIT)
 
-    def begin(self, project: str, *, lock: str | None = None, snapshot: bool = False) -> str:
-        """The statements that begin a transaction: one round trip, as the simple protocol takes several at once."""
+    def _begin(self, project: str, isolation: str = _READ_COMMITTED) -> str:
+        """The first statements of a transaction: one round trip, as the simple protocol takes several at once."""
         role = f", set_config('role', {quoted(self._role)}, true)" if self._role is not None else ""
         return (
-            f"BEGIN{_SNAPSHOT if snapshot else _READ_COMMITTED}; "
-            f"SELECT set_config('arbeit.project', {quoted(project)}, true), "
+            f"BEGIN{isolation}; SELECT set_config('arbeit.project', {quoted(project)}, true), "
             f"set_config('enable_seqscan', 'off', true), {self._waiting}{role}; "
-            f"{lock + '; ' if lock else ''}SELECT {self._reading if snapshot else self._holding}"
         )
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arbeit.backends.postgres import schema, statements
-from arbeit.backends.postgres.connecting import Connection, Connections, quoted
+from arbeit.backends.postgres.connecting import Connection, Connections
 from arbeit.backends.postgres.errors import as_arbeit, is_lost, mapped, unknown
 from arbeit.backends.postgres.home import Home
 from arbeit.backends.postgres.leading import Leading
@@ -114,16 +114,12 @@ class PostgresStore(Leading, Vectoring):
                 return done
 
     async def _attempt(self, job: Job) -> Changes | Exception | None:
-        heads = f"{self.settings.schema}.heads"
-        lock = f"SELECT FROM {heads} WHERE project = {quoted(job.project)} FOR NO KEY UPDATE"
         begun = False
-        # Before the lock is asked for: what is learnt later says nothing of whether there was a row to lock.
-        guess = self._heads.get(job.project)
         try:
-            async with self._connections.begun(job.project, lock=lock) as connection:
+            async with self._connections.locking(job.project) as (connection, existed):
                 begun = True
                 try:
-                    return await self._run(connection, job, guess, lock)
+                    return await self._run(connection, job, existed=existed)
                 except _OfTheJob as error:
                     await connection.execute("ROLLBACK")
                     self._heads.pop(job.project, None)
@@ -143,24 +139,14 @@ class PostgresStore(Leading, Vectoring):
                 raise
             raise ours from error
 
-    async def _run(self, connection: Connection, job: Job, guess: Head | None, lock: str) -> Changes | None:
-        """Load, decide, save and commit; None where the project has begun to be since its lock was taken."""
-        wanted = _own(job.reads, guess) if guess is not None else Reads()
-        head, rows = await self._load(connection, job.project, wanted, guess)
-        if head is not None and guess is None:
-            # It may have begun to be since the lock was asked for, and then nothing is locked yet.
-            await connection.execute(lock)
-            head, rows = await self._load(connection, job.project, wanted, guess)
-        elif guess is None:
-            # There was no row to lock, so the name is locked, and looked up again.
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.settings.schema}.{job.project}"
-            )
-            head, _ = await self._load(connection, job.project, wanted, guess)
-            if head is not None:
-                await connection.execute("ROLLBACK")
-                self._heads[job.project] = head
-                return None
+    async def _run(self, connection: Connection, job: Job, *, existed: bool) -> Changes | None:
+        """Load, decide, save and commit; None where the project has begun to be since its head was looked for."""
+        guess = self._heads.get(job.project)
+        head, rows = await self._load(connection, job.project, _own(job.reads, guess) if guess else Reads(), guess)
+        if head is not None and not existed:
+            await connection.execute("ROLLBACK")
+            self._remember(job.project, head)
+            return None
         if guess is None or head != guess:
             wanted = _own(job.reads, head)
             _, rows = await self._load(connection, job.project, wanted, head)
