@@ -24,6 +24,8 @@ from arbeit.sinks.reading import Arrival
 DUPLICATES = 120.0
 """Seconds in which a new stream drops a message whose id it has seen, unless a URL says otherwise: NATS' default."""
 _WORDS = frozenset(" .*>\t\r\n")
+_NO_MESSAGE = 10037
+"""What the server calls it when nothing was published on a subject."""
 _NO_PEERS = 10005
 """The cluster has too few servers for a stream at this moment: its only such answer to be called a bad request."""
 _TROUBLE = (NatsError, OSError, asyncio.TimeoutError, EOFError)
@@ -130,16 +132,18 @@ class NatsSink:
         client, jetstream = await self._connected()
         subscription = None
         try:
-            last = (await jetstream.stream_info(self._stream)).state.last_seq
+            # How far to read is asked of the stream: a consumer counts as delivered what is still on its way.
+            last = await self._last(jetstream)
+            if last == 0:
+                return
             subscription = await jetstream.subscribe(
                 f"{self._subject}.>",
                 stream=self._stream,
                 ordered_consumer=True,
                 config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL),
             )
-            left = ((await subscription.consumer_info()).num_pending or 0) + subscription.pending_msgs
-            reached = 0
-            while left > 0 and reached < last:
+            reached, left = 0, 1
+            while reached < last and left:  # whoever deletes the last one meanwhile leaves none after the one before
                 message = await subscription.next_msg(timeout=self._timeout)
                 metadata = message.metadata
                 reached, left = metadata.sequence.stream, metadata.num_pending
@@ -151,6 +155,15 @@ class NatsSink:
         finally:
             if subscription is not None and client.is_connected:
                 await subscription.unsubscribe()
+
+    async def _last(self, jetstream: JetStreamContext) -> int:
+        """The place of the newest message on the subjects of this sink; 0 where there is none."""
+        try:
+            return (await jetstream.get_last_msg(self._stream, f"{self._subject}.>")).seq or 0
+        except NotFoundError as error:
+            if error.err_code != _NO_MESSAGE:
+                raise
+            return 0
 
     # -- the connection --------------------------------------------------------------------------------
 

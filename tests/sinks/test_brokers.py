@@ -103,6 +103,10 @@ async def test_every_event_arrives_in_order_as_its_line_of_an_export(url: str, b
     assert len(found) == sum(heads.values())
 
 
+async def test_where_nothing_was_published_nothing_arrives(broker: _Nats) -> None:
+    assert await arrived(broker.url) == []
+
+
 async def test_what_is_published_twice_arrives_once(url: str, broker: _Nats) -> None:
     async with arbeit.open(url) as hub:
         head = await fill(hub, "demo", 20)
