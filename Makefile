@@ -3,8 +3,11 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.NOTPARALLEL: # two pips in one environment get in each other's way
 .SUFFIXES:
+# One thing after the other, as two pips in one environment get in each other's way; but for what is asked for TOGETHER.
+ifndef TOGETHER
+.NOTPARALLEL:
+endif
 MAKEFLAGS += --no-print-directory
 
 # A fixed place (the type checkers' settings name it, and it is replaced when it is broken).
@@ -45,11 +48,13 @@ setup: $(VENV)/.stamp-dev ## Make .venv with everything development needs
 demo: $(VENV)/.stamp-demo-$(BACKEND) ## Watch a team of agents work (PLAN=file, AGENTS=n, BACKEND=postgres, ARGS='...')
 	@$(BIN)/python -m examples.demo --backend '$(BACKEND)' $(if $(PLAN),--plan '$(PLAN)') $(if $(AGENTS),--agents '$(AGENTS)') $(ARGS)
 
-test: lint $(CREW)/.stamp ## Check everything: lint, types, import directions, then the tests (WORKERS=n, ARGS='...')
+test: ## Check everything: lint, types, import directions, then the tests (WORKERS=n, ARGS='...')
+	@$(MAKE) --jobs=2 TOGETHER=yes $(VENV)/.stamp-dev $(CREW)/.stamp
+	@$(MAKE) lint
 	@echo "== pytest, CrewAI"
 	@$(CREW)/bin/python -m pytest -q adapters/crewai/tests
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 soak: $(VENV)/.stamp-dev ## Simulate fleets from fresh seeds (MINUTES=n, WORKERS=n, ARGS='--store postgres')
 	@$(BIN)/python -m arbeit.testing.simulate --minutes $(MINUTES) --workers $(WORKERS) $(ARGS)
@@ -73,15 +78,25 @@ docs: $(VENV)/.stamp-dev ## Write the parts of the documentation that come from 
 	@$(BIN)/python -m docs.commands
 
 lint: $(VENV)/.stamp-dev ## Check style, types and import directions without running a test
+	@$(MAKE) --jobs=2 --output-sync=target TOGETHER=yes check-pyright check-style check-mypy check-imports
+
+.PHONY: check-pyright check-style check-mypy check-imports
+check-pyright:
+	@echo "== basedpyright"
+	@$(BIN)/basedpyright
+
+check-style:
 	@echo "== ruff check"
 	@$(BIN)/ruff check
 	@echo "== ruff format"
 	@$(BIN)/ruff format --check
+
+check-mypy:
 	@echo "== mypy"
 	@$(BIN)/mypy
 	@$(BIN)/mypy --config-file adapters/mypy.ini
-	@echo "== basedpyright"
-	@$(BIN)/basedpyright
+
+check-imports:
 	@echo "== import directions"
 	@PYTHONPATH=adapters/crewai $(BIN)/lint-imports --no-logo
 

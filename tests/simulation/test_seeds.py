@@ -10,7 +10,7 @@ from arbeit.testing.history import Sent
 from arbeit.testing.simulation import FAULTS, ROLES, drawn, simulate
 from arbeit.testing.simulation.many import command
 
-SEEDS = range(160)  # 200,000 steps: what a build server has time for; `make soak` does more
+SEEDS = range(245)  # more than 300,000 steps; `make soak` does more
 STEPS = 1_000
 ON_A_FILE = range(1_000, 1_008)
 
