@@ -54,7 +54,7 @@ test: ## Check everything: lint, types, import directions, then the tests (WORKE
 	@echo "== pytest, CrewAI"
 	@$(CREW)/bin/python -m pytest -q adapters/crewai/tests
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 soak: $(VENV)/.stamp-dev ## Simulate fleets from fresh seeds (MINUTES=n, WORKERS=n, ARGS='--store postgres')
 	@$(BIN)/python -m arbeit.testing.simulate --minutes $(MINUTES) --workers $(WORKERS) $(ARGS)
