@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from opentelemetry.util._once import Once
 
 from arbeit.core.errors import Code
 from arbeit.core.transitions import TRANSITIONS
@@ -37,6 +38,10 @@ def test_every_program_in_the_documentation_runs(
 ) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
+    # What a page sets for its whole process is not to last longer than it does.
+    for place in ("trace._TRACER_PROVIDER", "metrics._internal._METER_PROVIDER"):
+        monkeypatch.setattr(f"opentelemetry.{place}", None)
+        monkeypatch.setattr(f"opentelemetry.{place}_SET_ONCE", Once())
     for block in blocks:
         program = compile(textwrap.dedent(block), "documentation", "exec", dont_inherit=True)
         exec(program, {"__name__": "__main__"})  # noqa: S102 - running the documentation is the test
