@@ -14,6 +14,8 @@ MAKEFLAGS += --no-print-directory
 override VENV := .venv
 override CREW := .venv-crewai
 BIN := $(VENV)/bin
+# So that what two checks say is not mixed; releases of make before 4 cannot.
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 # What may be set on the command line:
@@ -78,7 +80,7 @@ docs: $(VENV)/.stamp-dev ## Write the parts of the documentation that come from 
 	@$(BIN)/python -m docs.commands
 
 lint: $(VENV)/.stamp-dev ## Check style, types and import directions without running a test
-	@$(MAKE) --jobs=2 --output-sync=target TOGETHER=yes check-pyright check-style check-mypy check-imports
+	@$(MAKE) --jobs=2 $(SYNC) TOGETHER=yes check-pyright check-style check-mypy check-imports
 
 .PHONY: check-pyright check-style check-mypy check-imports
 check-pyright:
