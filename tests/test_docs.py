@@ -16,6 +16,7 @@ from arbeit.testing.simulation.run import CHECKERS
 from arbeit.toolset import NAMES
 from docs import lifecycle, promises
 from docs import tools as tools_page
+from tests.simulation.test_seeds import ON_A_FILE, SEEDS, STEPS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -66,6 +67,11 @@ def test_the_reliability_page_has_every_invariant_with_its_promise() -> None:
     page = promises.PAGE.read_text()
     assert promises.filled(page) == page
     assert [one.name for one in CHECKERS if f"| `{one.name}` | {one.promise} |" not in page] == []
+
+
+def test_the_reliability_page_says_how_many_worlds_a_run_has() -> None:
+    said = f"| {len(SEEDS)} worlds of {STEPS:,} commands and more, {len(ON_A_FILE)} of 400 on a file,"
+    assert said in promises.PAGE.read_text()
 
 
 def test_the_tools_page_has_every_tool_with_its_parameters() -> None:

@@ -59,18 +59,25 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
+Two = tuple[Process, Process]
+
+
 @pytest.fixture
-def two(empty_postgres_url: str, clock: VirtualClock) -> Any:  # noqa: ANN401 - a generator of two processes
-    """Two processes, and a project."""
-    first, second = (Process(empty_postgres_url, clock) for _ in range(2))
-    first.run(c.CreateProject(actor="lead", key="demo", settings=NOTHING_PROVED))
-    yield first, second
-    for process in (first, second):
+def strangers(empty_postgres_url: str, clock: VirtualClock) -> Any:  # noqa: ANN401 - a generator of two processes
+    """Two processes, and no project yet."""
+    both = tuple(Process(empty_postgres_url, clock) for _ in range(2))
+    yield both
+    for process in both:
         assert not process.seam.open
         process.close()
 
 
-Two = tuple[Process, Process]
+@pytest.fixture
+def two(strangers: Two) -> Two:
+    """Two processes, and a project."""
+    strangers[0].run(c.CreateProject(actor="lead", key="demo", settings=NOTHING_PROVED))
+    return strangers
+
 
 # -- the guess of the head --------------------------------------------------------------------------------------------
 
@@ -140,10 +147,8 @@ def test_who_comes_second_waits_and_then_sees_what_the_first_did(two: Two, empty
     assert first.types().count("task_claimed") == 2
 
 
-def test_of_two_creators_of_one_project_one_is_told_that_it_is_there(
-    empty_postgres_url: str, clock: VirtualClock
-) -> None:
-    first, second = (Process(empty_postgres_url, clock) for _ in range(2))
+def test_of_two_creators_of_one_project_one_is_told_that_it_is_there(strangers: Two, empty_postgres_url: str) -> None:
+    first, second = strangers
     held = first.seam.hold("after", "save")
     creating = Doing(lambda: first.run(c.CreateProject(actor="ada", key="demo", name="Ada's")))
     held.wait()
@@ -159,14 +164,10 @@ def test_of_two_creators_of_one_project_one_is_told_that_it_is_there(
     # Refused for what it saw, not because the server refused its rows.
     assert "save" not in second.seam.points
     assert first.types() == ["project_created"]
-    for process in (first, second):
-        process.close()
 
 
-def test_who_found_no_head_and_then_finds_one_begins_again_and_locks_it(
-    empty_postgres_url: str, clock: VirtualClock
-) -> None:
-    first, second = (Process(empty_postgres_url, clock) for _ in range(2))
+def test_who_found_no_head_and_then_finds_one_begins_again_and_locks_it(strangers: Two) -> None:
+    first, second = strangers
     held = second.seam.hold("before", "look")
     late = Doing(lambda: second.run(c.CreateProject(actor="bob", key="demo", name="Bob's")))
     held.wait()
@@ -179,8 +180,6 @@ def test_who_found_no_head_and_then_finds_one_begins_again_and_locks_it(
     assert refused.code is Code.ALREADY_INITIALIZED
     # Not decided by what it held no lock for.
     assert second.seam.points[:5] == ["lock", "look", "load", "rollback", "lock"]
-    for process in (first, second):
-        process.close()
 
 
 def test_a_deadline_that_comes_up_while_the_next_one_is_looked_for_is_not_lost(

@@ -131,13 +131,8 @@ class Connections:
 
         A server that cannot be reached is waited for, with back-off: nothing has been asked of it yet.
         """
-        timing = self._reading if snapshot else self._holding
-        async with self._entered(
-            f"{self._begin(project, _SNAPSHOT if snapshot else _READ_COMMITTED)}SELECT {timing}"
-        ) as (
-            connection,
-            _,
-        ):
+        isolation, limits = (_SNAPSHOT, self._reading) if snapshot else (_READ_COMMITTED, self._holding)
+        async with self._entered(f"{self._begin(project, isolation)}SELECT {limits}") as (connection, _):
             yield connection
 
     @asynccontextmanager
@@ -149,7 +144,8 @@ class Connections:
         # The lock comes last, and what limits its holder with it: the answer's tag counts the rows that were locked.
         heads = f"{self.settings.schema}.heads"
         lock = f"WITH locked AS MATERIALIZED (SELECT FROM {heads} WHERE project = {quoted(project)} FOR NO KEY UPDATE)"
-        begin = f"{self._begin(project)}{lock} SELECT {self._holding} FROM locked"  # noqa: S608 - settings of ours
+        begin = self._begin(project, _READ_COMMITTED)
+        begin += f"{lock} SELECT {self._holding} FROM locked"  # noqa: S608 - settings of ours
         async with self._entered(begin) as (connection, tag):
             if tag != "SELECT 0":
                 yield connection, True
@@ -181,7 +177,7 @@ class Connections:
             await asyncio.sleep(min(delay * (0.5 + self._chance()), left))
             delay = min(delay * 2, _LONGEST_WAIT)
 
-    def _begin(self, project: str, isolation: str = _READ_COMMITTED) -> str:
+    def _begin(self, project: str, isolation: str) -> str:
         """The first statements of a transaction: one round trip, as the simple protocol takes several at once."""
         role = f", set_config('role', {quoted(self._role)}, true)" if self._role is not None else ""
         return (

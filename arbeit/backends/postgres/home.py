@@ -94,3 +94,12 @@ def _ended() -> ArbeitError:
         "this store was closed, or the event loop that it lived on has ended",
         suggestions=("Open Arbeit anew.",),
     )
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on a loop of its own, also where the caller is on one already."""
+    home = Home()
+    try:
+        return home.call(coroutine)
+    finally:
+        home.leave()

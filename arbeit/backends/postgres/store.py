@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from arbeit.backends.postgres import schema, statements
 from arbeit.backends.postgres.connecting import Connection, Connections
 from arbeit.backends.postgres.errors import as_arbeit, is_lost, mapped, unknown
-from arbeit.backends.postgres.home import Home
+from arbeit.backends.postgres.home import Home, at_once
 from arbeit.backends.postgres.leading import Leading
 from arbeit.backends.postgres.loading import Loading
 from arbeit.backends.postgres.reading import Reader
@@ -64,7 +64,7 @@ class PostgresStore(Leading, Vectoring):
         self._closed = False
         self.home = Home()
         # On a loop that ends at once: the connections are to live on their user's, who may not be running yet.
-        self._lease_key, role, version = _at_once(schema.opened(settings))
+        self._lease_key, role, version = at_once(schema.opened(settings))
         self._connections = Connections(settings, _chance_of(clock), version=version, role=role)
         self._sql = statements.load("queries.sql", settings.schema)
         self._loading = Loading(settings.schema)
@@ -142,7 +142,8 @@ class PostgresStore(Leading, Vectoring):
     async def _run(self, connection: Connection, job: Job, *, existed: bool) -> Changes | None:
         """Load, decide, save and commit; None where the project has begun to be since its head was looked for."""
         guess = self._heads.get(job.project)
-        head, rows = await self._load(connection, job.project, _own(job.reads, guess) if guess else Reads(), guess)
+        wanted = _own(job.reads, guess) if guess is not None else Reads()
+        head, rows = await self._load(connection, job.project, wanted, guess)
         if head is not None and not existed:
             await connection.execute("ROLLBACK")
             self._remember(job.project, head)
@@ -444,12 +445,3 @@ async def _next(chunks: Any) -> Any:  # noqa: ANN401 - an asynchronous generator
 
 async def _close(chunks: Any) -> None:  # noqa: ANN401 - as above
     await chunks.aclose()
-
-
-def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on a loop of its own, also where the caller is on one already."""
-    home = Home()
-    try:
-        return home.call(coroutine)
-    finally:
-        home.leave()
